@@ -1,0 +1,366 @@
+//! All channels into one task: read in turn, aligned at barriers, their frontiers merged.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::{Barrier, Bell, Message, Purpose, Received, Receiver};
+use crate::batch::{AnyBatch, PartitionId};
+use crate::runtime::Instant;
+use crate::source::PartitionNews;
+use crate::time::{Frontier, Watermark};
+
+/// The inputs of a task.
+///
+/// 1. Channels are read in turn, one message each.
+/// 2. A channel whose barrier came is left unread until all others' came (ended ones aside). Nothing else
+///    leaves a channel unread.
+/// 3. The frontier is the lowest promise over the channels that are neither idle nor ended, and never falls.
+/// 4. The end comes when every channel has said its own.
+pub(crate) struct Inputs {
+    channels: Vec<Channel>,
+    bell: Arc<Bell>,
+    turn: usize,
+    frontier: Frontier,
+    highest: Option<Watermark>,
+    events: VecDeque<Event>,
+}
+
+struct Channel {
+    input: usize,
+    receiver: Receiver<Message>,
+    frontier: Frontier,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    AtBarrier(Barrier),
+    Ended,
+}
+
+/// What a task learns from its inputs.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Records on this input.
+    Batch {
+        input: usize,
+        batch: AnyBatch,
+        sent: Instant,
+    },
+    /// Time has come so far over all inputs.
+    Frontier(Frontier),
+    /// A channel fell idle or ended: to whoever makes watermarks per channel.
+    Partition(PartitionNews),
+    /// The barrier has come on every channel.
+    Barrier(Barrier),
+    /// Every channel has ended.
+    End,
+    /// A channel closed without an end: its sender failed.
+    Orphaned,
+}
+
+impl Inputs {
+    /// Inputs from these channels, each with the number of the operator's input it belongs to.
+    pub(crate) fn new(channels: Vec<(usize, Receiver<Message>)>, bell: Arc<Bell>) -> Self {
+        let channels: Vec<_> = channels
+            .into_iter()
+            .map(|(input, receiver)| Channel {
+                input,
+                receiver,
+                frontier: Frontier::Unknown,
+                state: State::Open,
+            })
+            .collect();
+        // An operator that makes time must know whom to wait for before the first of them is ahead.
+        let came = |index| {
+            let name = format!("input-{index}").into();
+            Event::Partition(PartitionNews::Assigned(PartitionId(index as u32), name))
+        };
+        let events = (0..channels.len()).map(came).collect();
+        Inputs {
+            channels,
+            bell,
+            turn: 0,
+            frontier: Frontier::Unknown,
+            highest: None,
+            events,
+        }
+    }
+
+    /// What happened next; `None` while all channels that may be read are empty.
+    pub(crate) fn try_next(&mut self) -> Option<Event> {
+        for _ in 0..=self.channels.len() {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if self.channels.is_empty() {
+                return None;
+            }
+            self.turn = (self.turn + 1) % self.channels.len();
+            self.read(self.turn);
+        }
+        self.events.pop_front()
+    }
+
+    /// Wakes `waker` when something comes; says whether something is there already.
+    pub(crate) fn register(&mut self, waker: &Waker) -> bool {
+        self.bell.register(waker);
+        !self.events.is_empty()
+            || self
+                .channels
+                .iter()
+                .any(|channel| channel.state == State::Open && channel.receiver.is_ready())
+    }
+
+    fn read(&mut self, index: usize) {
+        let channel = &mut self.channels[index];
+        if channel.state != State::Open {
+            return;
+        }
+        match channel.receiver.try_recv() {
+            Received::Empty => {}
+            Received::Closed => self.events.push_back(Event::Orphaned),
+            Received::Message(Message::Batch(mut batch, sent)) => {
+                batch.set_partition(PartitionId(index as u32));
+                let input = channel.input;
+                self.events.push_back(Event::Batch { input, batch, sent });
+            }
+            Received::Message(Message::Watermark(watermark)) => {
+                channel.frontier = Frontier::At(watermark);
+                self.merge_frontiers(Some(watermark.arrival));
+            }
+            Received::Message(Message::Idle) => {
+                channel.frontier = Frontier::Idle;
+                let idle = PartitionNews::Idle(PartitionId(index as u32));
+                self.events.push_back(Event::Partition(idle));
+                self.merge_frontiers(None);
+            }
+            Received::Message(Message::Barrier(barrier)) => {
+                channel.state = State::AtBarrier(barrier);
+                self.align();
+            }
+            Received::Message(Message::End) => {
+                channel.state = State::Ended;
+                let gone = PartitionNews::Revoked(PartitionId(index as u32));
+                self.events.push_back(Event::Partition(gone));
+                if self
+                    .channels
+                    .iter()
+                    .all(|channel| channel.state == State::Ended)
+                {
+                    self.events.push_back(Event::End);
+                } else {
+                    self.merge_frontiers(None);
+                    self.align();
+                }
+            }
+        }
+    }
+
+    /// Tells of the merged frontier if that has moved. What moved it arrived at `moved_by`, whichever channel
+    /// is the lowest now; without one, it was a channel that need not be waited for any more.
+    fn merge_frontiers(&mut self, moved_by: Option<Instant>) {
+        let merged = self
+            .channels
+            .iter()
+            .filter(|channel| channel.state != State::Ended)
+            .fold(Frontier::Idle, |merged, channel| {
+                merged.merge(channel.frontier)
+            });
+        let told = match merged {
+            Frontier::At(now) => {
+                // An input that wakes up behind what was promised meanwhile cannot take it back.
+                let highest = self.highest.filter(|highest| highest.time >= now.time);
+                let arrival = moved_by.unwrap_or(now.arrival);
+                Frontier::At(highest.unwrap_or(Watermark { arrival, ..now }))
+            }
+            other => other,
+        };
+        if told != self.frontier && told != Frontier::Unknown {
+            self.frontier = told;
+            self.highest = told.watermark().or(self.highest);
+            self.events.push_back(Event::Frontier(told));
+        }
+    }
+
+    /// Lets all channels go on once every one that is open has come to the barrier.
+    fn align(&mut self) {
+        let mut barrier = None;
+        for channel in &self.channels {
+            match channel.state {
+                State::Open => return,
+                State::AtBarrier(at) => barrier = Some(at),
+                State::Ended => {}
+            }
+        }
+        let Some(barrier) = barrier else { return };
+        let next = match barrier.purpose {
+            Purpose::Commit => State::Open,
+            Purpose::Stop => State::Ended,
+        };
+        for channel in &mut self.channels {
+            if channel.state != State::Ended {
+                channel.state = next;
+            }
+        }
+        self.events.push_back(Event::Barrier(barrier));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Sender, channel};
+    use super::*;
+    use crate::batch::{Batch, Record};
+    use crate::time::Timestamp;
+    use proptest::prelude::*;
+
+    fn inputs(n: usize) -> (Vec<Sender<Message>>, Inputs) {
+        let bell = Arc::new(Bell::default());
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..n).map(|_| channel(1_000, &bell)).unzip();
+        let channels = receivers.into_iter().enumerate().collect();
+        (senders, Inputs::new(channels, bell))
+    }
+
+    fn watermark(time: i64) -> Message {
+        let arrival = Instant::from_nanos(0);
+        Message::Watermark(Watermark {
+            time: Timestamp::from_micros(time),
+            arrival,
+        })
+    }
+
+    fn batch(value: i64) -> Message {
+        let now = Instant::from_nanos(0);
+        let mut batch = Batch::new(now);
+        batch.records.push(Record {
+            time: Timestamp::EPOCH,
+            value,
+        });
+        Message::Batch(AnyBatch::new(batch), now)
+    }
+
+    fn barrier(epoch: u64) -> Message {
+        Message::Barrier(Barrier {
+            epoch,
+            purpose: Purpose::Commit,
+        })
+    }
+
+    fn send(sender: &Sender<Message>, message: Message) {
+        assert!(sender.try_send(message).is_none(), "there is room");
+    }
+
+    /// What comes out, as text: `3` a record, `^5` a watermark, `~` idle, `|1` a barrier, `.` the end.
+    fn told(inputs: &mut Inputs) -> String {
+        let mut told = Vec::new();
+        while let Some(event) = inputs.try_next() {
+            told.push(match event {
+                Event::Batch { mut batch, .. } => {
+                    batch.of::<i64>().unwrap().records[0].value.to_string()
+                }
+                Event::Frontier(Frontier::At(watermark)) => {
+                    format!("^{}", watermark.time.as_micros())
+                }
+                Event::Frontier(_) => "~".to_owned(),
+                Event::Barrier(barrier) => format!("|{}", barrier.epoch),
+                Event::End => ".".to_owned(),
+                Event::Orphaned => "orphaned".to_owned(),
+                Event::Partition(_) => continue,
+            });
+        }
+        told.join(" ")
+    }
+
+    #[test]
+    fn a_barrier_waits_for_every_open_input() {
+        let (senders, mut inputs) = inputs(3);
+        for message in [barrier(1), batch(10)] {
+            send(&senders[0], message);
+        }
+        send(&senders[1], batch(20));
+        send(&senders[1], Message::End);
+        send(&senders[2], batch(30));
+        assert_eq!(told(&mut inputs), "20 30", "input 0 is left unread");
+        send(&senders[2], barrier(1));
+        send(&senders[2], batch(31));
+        assert_eq!(
+            told(&mut inputs),
+            "|1 10 31",
+            "an ended input is not waited for"
+        );
+    }
+
+    #[test]
+    fn an_idle_or_ended_input_holds_back_no_time() {
+        let (senders, mut inputs) = inputs(2);
+        send(&senders[0], watermark(5));
+        assert_eq!(told(&mut inputs), "", "input 1 has promised nothing yet");
+        send(&senders[1], Message::Idle);
+        assert_eq!(told(&mut inputs), "^5");
+        send(&senders[1], watermark(3));
+        send(&senders[0], watermark(9));
+        assert_eq!(told(&mut inputs), "", "time does not go back");
+        send(&senders[1], Message::End);
+        assert_eq!(told(&mut inputs), "^9");
+        send(&senders[0], Message::Idle);
+        assert_eq!(told(&mut inputs), "~");
+        send(&senders[0], Message::End);
+        assert_eq!(told(&mut inputs), ".");
+    }
+
+    #[test]
+    fn a_closed_channel_is_not_an_end() {
+        let (mut senders, mut inputs) = inputs(1);
+        send(&senders[0], batch(1));
+        senders.clear();
+        assert!(matches!(inputs.try_next(), Some(Event::Partition(_))));
+        assert!(matches!(inputs.try_next(), Some(Event::Batch { .. })));
+        assert!(matches!(inputs.try_next(), Some(Event::Orphaned)));
+    }
+
+    proptest! {
+        /// The merged frontier against a naive model: recompute the minimum after every message.
+        #[test]
+        fn the_frontier_is_the_minimum_and_never_falls(
+            steps in prop::collection::vec((0usize..3, 0u8..6, 0i64..50), 0..60)
+        ) {
+            let (senders, mut inputs) = inputs(3);
+            let mut promised = [Some(None), Some(None), Some(None)]; // None: idle or ended
+            let mut ended = [false; 3];
+            let mut highest = [i64::MIN; 3];
+            let mut expected: Option<i64> = None;
+            let mut seen: Option<i64> = None;
+            for (input, kind, time) in steps {
+                if ended[input] {
+                    continue;
+                }
+                let message = match kind {
+                    0 => { ended[input] = true; promised[input] = None; Message::End }
+                    1 => { promised[input] = None; Message::Idle }
+                    _ => {
+                        highest[input] = highest[input].max(time);
+                        promised[input] = Some(Some(highest[input]));
+                        watermark(highest[input])
+                    }
+                };
+                prop_assert!(senders[input].try_send(message).is_none());
+                let counted: Vec<Option<i64>> = promised.iter().flatten().copied().collect();
+                if !counted.is_empty() && counted.iter().all(Option::is_some) {
+                    let lowest = counted.iter().flatten().min().copied();
+                    expected = expected.max(lowest);
+                }
+                while let Some(event) = inputs.try_next() {
+                    if let Event::Frontier(Frontier::At(watermark)) = event {
+                        let time = watermark.time.as_micros();
+                        prop_assert!(seen.is_none_or(|seen| seen <= time), "it fell");
+                        seen = Some(time);
+                    }
+                }
+                prop_assert_eq!(seen, expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! One play of the scripts.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::modes::{Cuts, Draw, Mode, Snapshots};
+use super::typed::{Dealing, Written};
+use super::{Harness, Item, Mismatch, Outcome, Script, saved};
+use crate::batch::{AnyBatch, PartitionId};
+use crate::error::{Error, Result};
+use crate::operator::{Operator, Step};
+use crate::outbox::Outbox;
+use crate::plan::Replica;
+use crate::runtime::{self, Instant};
+use crate::source::PartitionNews;
+use crate::state::{StateReader, VertexState};
+use crate::time::{Frontier, Watermark};
+
+const SHARDS: u32 = 128;
+/// More sealed batches than this in one step, and the operator did not heed its full outbox. Above the bound of a full
+/// port, because a step may overshoot it.
+const BATCHES_OF_A_STEP: usize = 64;
+
+impl Harness {
+    /// Plays the scripts in this mode.
+    pub(super) fn play(&self, scripts: &[Script], mode: &Mode) -> Result<Outcome, Mismatch> {
+        let played = runtime::simulate(1, async {
+            let mut play = Play::new(self, mode, scripts.len())?;
+            play.run(scripts).await?;
+            Ok(play)
+        });
+        let play = played
+            .map_err(|stalled| Error::internal(stalled.to_string()))
+            .flatten()
+            .map_err(|error: Error| Mismatch::new(mode, error.to_string()))?;
+        let outcome = play.outcome;
+        let in_time = scripts.iter().all(|script| script.late().is_none());
+        let timed = scripts.iter().all(Script::has_watermarks);
+        if let Some(late) = outcome.outputs.iter().find_map(Script::late)
+            && in_time
+            && timed
+        {
+            let what = format!("{late:?} is earlier than the watermark before it");
+            return Err(Mismatch::new(mode, what));
+        }
+        Ok(outcome)
+    }
+}
+
+struct Play<'a> {
+    harness: &'a Harness,
+    mode: &'a Mode,
+    replicas: Vec<UnderTest>,
+    inputs: Vec<Progress>,
+    outcome: Outcome,
+    /// How far time has come at the operator, and behind it.
+    watermark: Option<Watermark>,
+    promised: Option<Watermark>,
+    calls: usize,
+}
+
+struct UnderTest {
+    operator: Box<dyn Operator>,
+    out: Outbox,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Progress {
+    At(Frontier),
+    Ended,
+}
+
+impl<'a> Play<'a> {
+    fn new(harness: &'a Harness, mode: &'a Mode, inputs: usize) -> Result<Self> {
+        if inputs != harness.inputs.len() {
+            return Err(Error::config(format!(
+                "{inputs} scripts for {} inputs",
+                harness.inputs.len()
+            )));
+        }
+        let outputs = vec![Script::default(); harness.outputs.len()];
+        let mut play = Play {
+            harness,
+            mode,
+            replicas: Vec::new(),
+            inputs: vec![Progress::At(Frontier::Unknown); inputs],
+            outcome: Outcome {
+                outputs,
+                late: 0,
+                untimed: 0,
+            },
+            watermark: None,
+            promised: None,
+            calls: 0,
+        };
+        play.start(mode.parallelism, None)?;
+        Ok(play)
+    }
+
+    /// Makes the replicas anew.
+    fn start(&mut self, parallelism: usize, state: Option<&VertexState>) -> Result<()> {
+        self.replicas.clear();
+        for index in 0..parallelism {
+            let replica = Replica {
+                vertex: "under-test".into(),
+                index,
+                parallelism,
+            };
+            let mut operator = (self.harness.make)(&replica);
+            if let Some(state) = state {
+                operator.restore(&StateReader::new(state, SHARDS, index, parallelism))?;
+            }
+            for input in 0..self.inputs.len() {
+                let name = format!("input-{input}").into();
+                operator.on_partition(&PartitionNews::Assigned(PartitionId(input as u32), name));
+            }
+            let ports = self
+                .harness
+                .outputs
+                .iter()
+                .map(|output| output.port())
+                .collect();
+            self.replicas.push(UnderTest {
+                operator,
+                out: Outbox::new(ports),
+            });
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, scripts: &[Script]) -> Result<()> {
+        let mut draw = match self.mode.cuts {
+            Cuts::Drawn(seed) => Some(Draw(seed)),
+            Cuts::Each | Cuts::None => None,
+        };
+        let mut batch: Vec<Written> = Vec::new();
+        let items = in_order(scripts, &self.mode.order);
+        for (index, &(input, item)) in items.iter().enumerate() {
+            match item {
+                Item::Record(value, time) => {
+                    batch.push((value.clone(), *time));
+                    let goes_on = matches!(
+                        items.get(index + 1),
+                        Some((next, Item::Record(..))) if *next == input
+                    );
+                    let cut = match &mut draw {
+                        Some(draw) => draw.below(3) == 0,
+                        None => self.mode.cuts == Cuts::Each,
+                    };
+                    if cut || !goes_on {
+                        self.batch(input, &std::mem::take(&mut batch)).await?;
+                    }
+                }
+                Item::Watermark(time) => {
+                    let watermark = Watermark {
+                        time: *time,
+                        arrival: self.arrival(),
+                    };
+                    self.inputs[input] = Progress::At(Frontier::At(watermark));
+                    self.rise().await?;
+                }
+                Item::End => {
+                    self.inputs[input] = Progress::Ended;
+                    self.rise().await?;
+                }
+            }
+        }
+        self.finish_in_flight().await?;
+        self.promise();
+        if self
+            .inputs
+            .iter()
+            .all(|progress| *progress == Progress::Ended)
+        {
+            while self.step(|operator, out| operator.on_end(out)).await? == Step::More {}
+            for output in &mut self.outcome.outputs {
+                output.items.push(Item::End);
+            }
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, input: usize, records: &[Written]) -> Result<()> {
+        let dealing = Dealing {
+            parallelism: self.replicas.len(),
+            shards: SHARDS,
+            arrival: self.arrival(),
+            partition: PartitionId(input as u32),
+        };
+        let batches = self.harness.inputs[input].deal(records, &dealing);
+        for (index, batch) in batches.into_iter().enumerate() {
+            let Some(mut batch) = batch else { continue };
+            self.make_room(index).await?;
+            let UnderTest { operator, out } = &mut self.replicas[index];
+            out.begin(batch.arrival(), batch.partition());
+            operator.on_batch(input, &mut batch, out)?;
+            emptied(&batch)?;
+            self.collect(index)?;
+        }
+        self.called().await
+    }
+
+    /// Tells the operator how far time has come, if that is further than before.
+    async fn rise(&mut self) -> Result<()> {
+        let live = self.inputs.iter().filter_map(|progress| match progress {
+            Progress::At(frontier) => Some(*frontier),
+            Progress::Ended => None,
+        });
+        let Frontier::At(watermark) = live.fold(Frontier::Idle, Frontier::merge) else {
+            return Ok(());
+        };
+        if self
+            .watermark
+            .is_some_and(|before| before.time >= watermark.time)
+        {
+            return Ok(());
+        }
+        self.watermark = Some(watermark);
+        let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
+            out.begin(watermark.arrival, PartitionId(0));
+            operator.on_watermark(watermark, out)
+        };
+        while self.step(tell).await? == Step::More {}
+        Ok(())
+    }
+
+    /// One step of all replicas.
+    async fn step(
+        &mut self,
+        mut step: impl FnMut(&mut dyn Operator, &mut Outbox) -> Result<Step>,
+    ) -> Result<Step> {
+        let mut all = Step::Done;
+        for index in 0..self.replicas.len() {
+            let UnderTest { operator, out } = &mut self.replicas[index];
+            if step(&mut **operator, out)? == Step::More {
+                all = Step::More;
+            }
+            if self.collect(index)? > BATCHES_OF_A_STEP {
+                return Err(Error::internal(
+                    "it went on when its outbox was full (contract, sentence 11)",
+                ));
+            }
+        }
+        self.called().await?;
+        Ok(all)
+    }
+
+    /// After each call: lets the operator work on what is in flight, and snapshots if it is time.
+    async fn called(&mut self) -> Result<()> {
+        self.calls += 1;
+        for index in 0..self.replicas.len() {
+            let _ = self.poll(index).await?;
+        }
+        self.promise();
+        match self.mode.snapshots {
+            Snapshots::After(calls, parallelism) if calls == self.calls => {
+                self.restart(parallelism).await
+            }
+            Snapshots::AfterEach(most) => self.restart(self.calls % most + 1).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Saves the replicas and goes on with others.
+    async fn restart(&mut self, parallelism: usize) -> Result<()> {
+        self.finish_in_flight().await?;
+        let mut whole: Option<VertexState> = None;
+        for UnderTest { operator, .. } in &mut self.replicas {
+            let mut state = saved(SHARDS, |writer| operator.snapshot(writer))?;
+            state.frontier = self.watermark.map(|watermark| watermark.time);
+            match &mut whole {
+                Some(whole) => whole.merge(state),
+                None => whole = Some(state),
+            }
+        }
+        self.start(parallelism, whole.as_ref())
+    }
+
+    async fn poll(&mut self, index: usize) -> Result<Poll<()>> {
+        let UnderTest { operator, out } = &mut self.replicas[index];
+        let polled = poll_fn(|cx| Poll::Ready(operator.poll(cx, out))).await;
+        self.collect(index)?;
+        match polled {
+            Poll::Ready(outcome) => outcome.map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    async fn make_room(&mut self, index: usize) -> Result<()> {
+        while !self.replicas[index].operator.has_room() {
+            self.wait(index).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish_in_flight(&mut self) -> Result<()> {
+        for index in 0..self.replicas.len() {
+            while self.poll(index).await?.is_pending() {
+                self.wait(index).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until polling the operator brought something.
+    async fn wait(&mut self, index: usize) -> Result<()> {
+        let UnderTest { operator, out } = &mut self.replicas[index];
+        let had_room = operator.has_room();
+        poll_fn(|cx| match operator.poll(cx, out) {
+            Poll::Pending if !has_output(out) && operator.has_room() == had_room => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(())),
+            ready => ready,
+        })
+        .await?;
+        self.collect(index)?;
+        self.promise();
+        Ok(())
+    }
+
+    /// Takes what is in a replica's outbox; says how many batches that were.
+    fn collect(&mut self, index: usize) -> Result<usize> {
+        let out = &mut self.replicas[index].out;
+        let mut sealed = Vec::new();
+        let mut batches = 0;
+        let outputs = self.harness.outputs.iter().zip(&mut self.outcome.outputs);
+        for (port, (output, script)) in out.ports_mut().iter_mut().zip(outputs) {
+            port.seal_all();
+            port.take_sealed(&mut sealed);
+            batches += sealed.len();
+            for mut sealed in sealed.drain(..) {
+                let records = output.show(&mut sealed.batch)?;
+                script.items.extend(
+                    records
+                        .into_iter()
+                        .map(|(value, time)| Item::Record(value, time)),
+                );
+            }
+        }
+        self.outcome.late += out.take_late();
+        self.outcome.untimed += out.take_untimed();
+        Ok(batches)
+    }
+
+    /// Writes a watermark behind the output, if the operators promise a higher one.
+    fn promise(&mut self) {
+        let input = self.watermark.map_or(Frontier::Unknown, Frontier::At);
+        let promises = self
+            .replicas
+            .iter()
+            .map(|replica| replica.operator.frontier(input));
+        let Frontier::At(watermark) = promises.fold(Frontier::Idle, Frontier::merge) else {
+            return;
+        };
+        if self
+            .promised
+            .is_none_or(|before| before.time < watermark.time)
+        {
+            self.promised = Some(watermark);
+            for output in &mut self.outcome.outputs {
+                output.items.push(Item::Watermark(watermark.time));
+            }
+        }
+    }
+
+    fn arrival(&self) -> Instant {
+        Instant::from_nanos(self.calls as u64)
+    }
+}
+
+/// The items of all scripts with their input, in this order; if it is empty, each input in turn.
+fn in_order<'s>(scripts: &'s [Script], order: &[usize]) -> Vec<(usize, &'s Item)> {
+    let mut left: Vec<_> = scripts.iter().map(|script| script.items.iter()).collect();
+    let longest = scripts
+        .iter()
+        .map(|script| script.items.len())
+        .max()
+        .unwrap_or(0);
+    let turns: Vec<usize> = match order {
+        [] => (0..longest).flat_map(|_| 0..scripts.len()).collect(),
+        order => order.to_vec(),
+    };
+    turns
+        .into_iter()
+        .filter_map(|input| Some((input, left.get_mut(input)?.next()?)))
+        .collect()
+}
+
+fn emptied(batch: &AnyBatch) -> Result<()> {
+    match batch.is_empty() {
+        true => Ok(()),
+        false => Err(Error::internal(
+            "it left records in its batch (contract, sentence 8)",
+        )),
+    }
+}
+
+fn has_output(out: &mut Outbox) -> bool {
+    out.is_full() || out.ports_mut().iter().any(|port| port.has_begun())
+}

@@ -1,0 +1,93 @@
+//! The contract with what computes.
+
+use std::task::{Context, Poll};
+
+use crate::batch::AnyBatch;
+use crate::error::Result;
+use crate::outbox::Outbox;
+use crate::source::PartitionNews;
+use crate::state::{StateReader, StateWriter};
+use crate::time::{Frontier, Watermark};
+
+/// One replica of one vertex that computes.
+///
+/// # Contract: what the task does
+/// 1. It calls one method at a time, and after each call sends what is in the outbox before anything else.
+/// 2. It forwards watermarks, barriers and the end itself, always after the outbox. No operator does.
+/// 3. [`restore`](Operator::restore) comes first, if at all; then any order of `on_batch` and `on_watermark`;
+///    [`on_end`](Operator::on_end) last, when every input has ended.
+/// 4. Watermarks only rise. A watermark is the lowest over all inputs that still count.
+/// 5. A batch is never empty.
+/// 6. [`snapshot`](Operator::snapshot) may come between any two calls, but only while nothing is in flight
+///    ([`poll`](Operator::poll) was ready).
+///
+/// # Contract: what the operator does
+/// 7. It never blocks and never waits; what waits is a future it polls in `poll`.
+/// 8. It takes all records out of the batch it is given.
+/// 9. A replica restored from snapshots goes on as the one that made them would have, whatever the
+///    parallelism then and now: `restore` sees the shards this replica owns now.
+/// 10. Output of a call depends on its state and the call alone: no clock, no unseeded randomness, no order
+///     of a default-hashed map.
+/// 11. With much to say at once it stops at [`Outbox::is_full`] and returns [`Step::More`]; it is called
+///     again with the same watermark (or the end) once that is sent.
+pub trait Operator: Send {
+    /// Records on one of the inputs.
+    fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()>;
+
+    /// Nothing earlier than the watermark follows on any input.
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
+        let _ = (watermark, out);
+        Ok(Step::Done)
+    }
+
+    /// All inputs have ended: say what is left.
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        let _ = out;
+        Ok(Step::Done)
+    }
+
+    /// What may be promised downstream once `input` is promised here: the same, unless the operator
+    /// makes time itself, or has records in flight that the promise must not overtake.
+    fn frontier(&self, input: Frontier) -> Frontier {
+        input
+    }
+
+    /// A partition of the source (an input channel, in a task without one) came, went, or fell idle.
+    fn on_partition(&mut self, news: &PartitionNews) {
+        let _ = news;
+    }
+
+    /// Works on what waits for the outside. Ready when nothing is in flight.
+    ///
+    /// Called after every other call and whenever the waker was woken.
+    fn poll(&mut self, cx: &mut Context<'_>, out: &mut Outbox) -> Poll<Result<()>> {
+        let _ = (cx, out);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether it takes another batch now. If not, `poll` will wake the task when it does.
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    /// Saves its state, keyed state by shard.
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
+
+    /// Takes over saved state.
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
+}
+
+/// Whether an operator has said all it has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It has.
+    Done,
+    /// The outbox is full: send it and call again.
+    More,
+}

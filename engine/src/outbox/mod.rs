@@ -1,0 +1,113 @@
+//! Where operators leave their output.
+
+mod port;
+mod spread;
+
+pub use port::{AnyPort, Port, PortMaker, Sealed};
+pub(crate) use spread::{EdgeShape, Spread, full_batch};
+
+use crate::batch::PartitionId;
+use crate::error::{Error, Result};
+use crate::runtime::Instant;
+
+/// The outputs of one operator. It pushes records into its [`Port`]s; the task sends them.
+pub struct Outbox {
+    ports: Vec<Box<dyn AnyPort>>,
+    late: u64,
+    untimed: u64,
+    arrival: Instant,
+    held: Vec<(Instant, u64)>,
+    answered: Vec<Instant>,
+}
+
+impl Outbox {
+    /// An outbox with these ports.
+    pub fn new(ports: Vec<Box<dyn AnyPort>>) -> Self {
+        Outbox {
+            ports,
+            late: 0,
+            untimed: 0,
+            arrival: Instant::from_nanos(0),
+            held: Vec::new(),
+            answered: Vec::new(),
+        }
+    }
+
+    /// The output number `index`, which carries `T`.
+    ///
+    /// # Errors
+    /// It does not exist or carries something else: the graph was wired wrongly.
+    pub fn port<T: Send + 'static>(&mut self, index: usize) -> Result<&mut Port<T>> {
+        self.ports
+            .get_mut(index)
+            .and_then(|port| port.as_any().downcast_mut())
+            .ok_or_else(|| Error::internal(format!("no output {index} of this type")))
+    }
+
+    /// Counts records that came too late for their window.
+    pub fn count_late(&mut self, records: u64) {
+        self.late += records;
+    }
+
+    /// Counts records that were left out because they have no event time.
+    pub fn count_untimed(&mut self, records: u64) {
+        self.untimed += records;
+    }
+
+    /// Notes that `records`, the oldest of which arrived at `arrival`, were held back by design until what
+    /// came in with this call completed them.
+    pub fn note_held(&mut self, arrival: Instant, records: u64) {
+        self.held.push((arrival, records));
+    }
+
+    /// Notes that a record taken in at `since` was answered with this call: its service ends now.
+    pub fn note_answered(&mut self, since: Instant) {
+        self.answered.push(since);
+    }
+
+    /// Whether enough waits to be sent that an operator with more to say should pause.
+    pub fn is_full(&self) -> bool {
+        self.ports.iter().any(|port| port.is_full())
+    }
+
+    /// Whether records were put out that are not in a batch to be sent yet.
+    pub fn has_begun(&self) -> bool {
+        self.ports.iter().any(|port| port.has_begun())
+    }
+
+    /// All ports, for whoever sends what is in them.
+    pub fn ports_mut(&mut self) -> &mut [Box<dyn AnyPort>] {
+        &mut self.ports
+    }
+
+    /// What is pushed from now on arrived at `arrival` from `partition`.
+    pub fn begin(&mut self, arrival: Instant, partition: PartitionId) {
+        self.arrival = arrival;
+        for port in &mut self.ports {
+            port.begin(arrival, partition);
+        }
+    }
+
+    /// When the records that were answered since the last call were taken in.
+    pub(crate) fn take_answered(&mut self) -> impl Iterator<Item = Instant> {
+        self.answered.drain(..)
+    }
+
+    /// What was held back, as (arrival, completed at, records), since the last call.
+    pub(crate) fn take_held(&mut self) -> impl Iterator<Item = (Instant, Instant, u64)> {
+        let completed = self.arrival;
+        self.held
+            .drain(..)
+            .map(move |(arrival, records)| (arrival, completed, records))
+    }
+
+    /// Late records counted since the last call.
+    pub fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
+    }
+
+    /// Records without event time counted since the last call.
+    pub fn take_untimed(&mut self) -> u64 {
+        std::mem::take(&mut self.untimed)
+    }
+}

@@ -1,0 +1,327 @@
+//! The contract with where records come from.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::bad_record::{BadRecord, BadRecords};
+use crate::batch::{PartitionId, Record};
+use crate::edge::Bell;
+use crate::error::Result;
+use crate::outbox::full_batch;
+use crate::runtime::Instant;
+use crate::time::Timestamp;
+
+/// A source as the user sets it up: what to read, from where. The flow opens it when it starts.
+///
+/// # Contract
+/// 1. Nothing happens before [`Source::open`]: no file is opened, no connection made.
+/// 2. `open` gives between 1 and `setup.parallelism` readers; each becomes one task.
+/// 3. With `setup.positions`, the readers together go on exactly behind them, whatever the
+///    parallelism was when they were saved.
+pub trait Source: Send + Sized + 'static {
+    /// What it gives.
+    type Out: Send + 'static;
+    /// One replica of it.
+    type Reader: SourceReader<Out = Self::Out>;
+
+    /// The most readers that can share the work.
+    fn max_parallelism(&self) -> usize {
+        1
+    }
+
+    /// Whether it comes to an end by itself. A bounded source is never called idle.
+    fn is_bounded(&self) -> bool;
+
+    /// What is lost of it in a crash.
+    fn replay(&self) -> Replay;
+
+    /// Whether it keeps its position outside (a Kafka group). The flow then closes an epoch at every
+    /// commit interval, so that [`SourceReader::committed`] is called.
+    fn commits(&self) -> bool {
+        false
+    }
+
+    /// What to do with its bad records. Asked once, before `open`.
+    fn bad_records(&mut self) -> BadRecords {
+        BadRecords::Fail
+    }
+
+    /// Opens it.
+    fn open(self, setup: SourceSetup) -> impl Future<Output = Result<Vec<Self::Reader>>> + Send;
+
+    /// The same source with this policy for bad records (default: [`BadRecords::Fail`]).
+    fn on_bad_records(self, policy: BadRecords) -> WithBadRecords<Self> {
+        WithBadRecords {
+            inner: self,
+            policy,
+        }
+    }
+}
+
+/// Whether a source can give the same records again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replay {
+    /// From any saved position (files, Kafka).
+    FromPosition,
+    /// Only from the start (an iterator).
+    FromStart,
+    /// Never: what was taken in and not yet handed on is lost (sockets, stdin).
+    Never,
+}
+
+/// What a source is told when it is opened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SourceSetup {
+    /// Its name in the flow.
+    pub vertex: Arc<str>,
+    /// How many readers it may give, at least 1.
+    pub parallelism: usize,
+    /// Where to go on: what all readers together returned from [`SourceReader::positions`] at the
+    /// restored epoch. `None` on a first start.
+    pub positions: Option<Vec<Position>>,
+    /// Asks the flow for an epoch now, to be committed as soon as the sinks have everything.
+    pub epochs: EpochRequest,
+}
+
+impl SourceSetup {
+    /// A first start, as tests of a single source need it.
+    pub fn first(vertex: &str, parallelism: usize) -> Self {
+        let epochs = EpochRequest::default();
+        SourceSetup {
+            vertex: vertex.into(),
+            parallelism,
+            positions: None,
+            epochs,
+        }
+    }
+
+    /// The same, going on behind `positions`.
+    #[must_use]
+    pub fn resumed(mut self, positions: Vec<Position>) -> Self {
+        self.positions = Some(positions);
+        self
+    }
+}
+
+/// A handle by which a reader asks for an epoch out of turn (before partitions are given away).
+#[derive(Clone, Debug, Default)]
+pub struct EpochRequest(pub(crate) Option<Arc<EpochRequests>>);
+
+/// Whether an epoch was asked for, and whom to wake.
+#[derive(Debug, Default)]
+pub(crate) struct EpochRequests {
+    pub(crate) pending: AtomicBool,
+    pub(crate) bell: Arc<Bell>,
+}
+
+impl EpochRequest {
+    /// Asks; the answer is a call of [`SourceReader::committed`].
+    pub fn ask(&self) {
+        if let Some(requests) = &self.0 {
+            requests.pending.store(true, Ordering::Release);
+            requests.bell.ring();
+        }
+    }
+}
+
+/// How far a reader has come in one split (a file, a topic partition).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Position {
+    /// Name of the split, unique in the source: `departures.csv`, `orders-3`.
+    pub split: String,
+    /// Where to go on, in the connector's own form.
+    pub state: Vec<u8>,
+}
+
+/// One replica of a source.
+///
+/// # Contract
+/// 1. [`read`](SourceReader::read) waits until there is something, then puts a batch (about
+///    [`Intake::ROOM`] records of **one** partition) into the intake and returns [`Read::More`].
+/// 2. It may be dropped at any `.await` and called again: nothing is lost or doubled. What is in the
+///    intake and what [`positions`](SourceReader::positions) says always belong together.
+/// 3. It never returns [`Read::More`] with nothing in the intake.
+/// 4. After [`Read::End`] it is not called again.
+/// 5. Work that blocks is done elsewhere ([`crate::runtime::blocking`] or a thread of its own); decoding
+///    one batch is no such work.
+/// 6. A record that cannot be decoded is given to [`Intake::bad`], and reading goes on behind it.
+/// 7. [`close`](SourceReader::close) is the last call, behind the last [`committed`](SourceReader::committed), and
+///    comes only after a good end. A reader that is dropped without it gives up what it holds as well, but
+///    nobody waits for that.
+pub trait SourceReader: Send + 'static {
+    /// What it gives.
+    type Out: Send + 'static;
+
+    /// The next batch.
+    fn read(&mut self, intake: &mut Intake<Self::Out>)
+    -> impl Future<Output = Result<Read>> + Send;
+
+    /// Where to go on behind all that was given so far.
+    fn positions(&self) -> Vec<Position>;
+
+    /// An epoch is committed: the sinks have all that `positions`, taken at its barrier, covers.
+    fn committed(&mut self, positions: &[Position]) -> Result<()> {
+        let _ = positions;
+        Ok(())
+    }
+
+    /// Lets go: tells the outside what is still to be told (offsets, that it leaves its group).
+    fn close(&mut self) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// What a call of [`SourceReader::read`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// There is something in the intake.
+    More,
+    /// The source has ended. (The intake may hold the last records.)
+    End,
+}
+
+/// What a reader takes in with one call: records of one partition, bad records, and news of its partitions.
+#[derive(Debug)]
+pub struct Intake<T> {
+    pub(crate) records: Vec<Record<T>>,
+    pub(crate) bad: Vec<BadRecord>,
+    pub(crate) partitions: Vec<PartitionNews>,
+    pub(crate) partition: PartitionId,
+    pub(crate) arrival: Option<Instant>,
+    pub(crate) taken_at: Timestamp,
+}
+
+/// What happened to a partition of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionNews {
+    /// This reader has it from now on. The name is stable across restarts.
+    Assigned(PartitionId, Arc<str>),
+    /// This reader no longer has it; it holds back no watermark any more.
+    Revoked(PartitionId),
+    /// Nothing came from it for so long that time should not wait for it. The task tells this, no
+    /// reader needs to. Its next record ends it.
+    Idle(PartitionId),
+}
+
+impl<T> Intake<T> {
+    /// About how many records one call should take in.
+    pub const ROOM: usize = 512;
+
+    /// An empty one, as tests of a reader need it.
+    pub fn new() -> Self {
+        Intake {
+            records: Vec::new(),
+            bad: Vec::new(),
+            partitions: Vec::new(),
+            partition: PartitionId(0),
+            arrival: None,
+            taken_at: Timestamp::EPOCH,
+        }
+    }
+
+    /// Starts a batch: all records come from `partition` and arrived at `arrival`.
+    ///
+    /// A reader with a single partition uses `PartitionId(0)` and need not announce it.
+    pub fn begin(&mut self, partition: PartitionId, arrival: Instant) {
+        self.partition = partition;
+        self.arrival = Some(arrival);
+        if self.records.capacity() == 0 {
+            // The batch before has left with its memory. Growing step by step would copy all records.
+            self.records.reserve(full_batch::<T>().min(Self::ROOM));
+        }
+    }
+
+    /// Takes in a record.
+    #[inline]
+    pub fn push(&mut self, value: T) {
+        self.records.push(Record {
+            time: self.taken_at,
+            value,
+        });
+    }
+
+    /// Tells of a record that could not be decoded.
+    pub fn bad(&mut self, record: BadRecord) {
+        self.bad.push(record);
+    }
+
+    /// Tells that this reader has `partition` from now on (or has it no more).
+    pub fn partition(&mut self, news: PartitionNews) {
+        self.partitions.push(news);
+    }
+
+    /// How many records and bad records there are.
+    pub fn len(&self) -> usize {
+        self.records.len() + self.bad.len()
+    }
+
+    /// Whether there is nothing, not even news of a partition.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.bad.is_empty() && self.partitions.is_empty()
+    }
+
+    /// Whether enough is in it for one batch.
+    pub fn is_full(&self) -> bool {
+        self.len() >= Self::ROOM
+    }
+
+    /// When the oldest record arrived, for a test of a reader.
+    pub fn arrival(&self) -> Option<Instant> {
+        self.arrival
+    }
+
+    /// Takes the records out, for a test of a reader.
+    pub fn take_values(&mut self) -> Vec<T> {
+        self.records.drain(..).map(|record| record.value).collect()
+    }
+
+    /// Takes the news of partitions out, for a test of a reader.
+    pub fn take_news(&mut self) -> Vec<PartitionNews> {
+        std::mem::take(&mut self.partitions)
+    }
+
+    /// Takes the bad records out, for a test of a reader.
+    pub fn take_bad(&mut self) -> Vec<BadRecord> {
+        std::mem::take(&mut self.bad)
+    }
+}
+
+impl<T> Default for Intake<T> {
+    fn default() -> Self {
+        Intake::new()
+    }
+}
+
+/// A source or sink with a policy for its bad records.
+#[derive(Debug)]
+pub struct WithBadRecords<S> {
+    pub(crate) inner: S,
+    pub(crate) policy: BadRecords,
+}
+
+impl<S: Source> Source for WithBadRecords<S> {
+    type Out = S::Out;
+    type Reader = S::Reader;
+
+    fn max_parallelism(&self) -> usize {
+        self.inner.max_parallelism()
+    }
+    fn is_bounded(&self) -> bool {
+        self.inner.is_bounded()
+    }
+    fn replay(&self) -> Replay {
+        self.inner.replay()
+    }
+    fn commits(&self) -> bool {
+        self.inner.commits()
+    }
+    fn bad_records(&mut self) -> BadRecords {
+        std::mem::take(&mut self.policy)
+    }
+    fn open(self, setup: SourceSetup) -> impl Future<Output = Result<Vec<Self::Reader>>> + Send {
+        self.inner.open(setup)
+    }
+}

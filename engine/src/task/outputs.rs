@@ -1,0 +1,189 @@
+//! The way out of a task: its remote edges, and what waits to be sent on them.
+
+use super::Stop;
+use super::budget::MAX_AGE;
+use super::stage::Stage;
+use crate::batch::AnyBatch;
+use crate::edge::{Barrier, Message, Sender};
+use crate::runtime::{self, Instant};
+use crate::time::Frontier;
+
+/// The remote edges of a task.
+///
+/// 1. What was put out earlier on an edge is sent earlier, and a promise only behind all records
+///    put out before it.
+/// 2. A promise goes out at once where it can change a result (it passes a multiple of the edge's beat), else
+///    with the next flush.
+pub(crate) struct Outputs {
+    edges: Vec<RemoteEdge>,
+    outgoing: Vec<(usize, usize, AnyBatch)>,
+    flushed: Instant,
+}
+
+/// An edge to another task.
+pub(crate) struct RemoteEdge {
+    /// Stage, port and number of the edge within the port.
+    pub(crate) from: (usize, usize, usize),
+    /// One for each receiving replica it can send to.
+    pub(crate) senders: Vec<Sender<Message>>,
+    /// Event time at the other end matters in steps of so many microseconds.
+    pub(crate) beat: Option<i64>,
+    pub(crate) said: Frontier,
+    pub(crate) due: Frontier,
+}
+
+impl RemoteEdge {
+    pub(crate) fn new(
+        from: (usize, usize, usize),
+        senders: Vec<Sender<Message>>,
+        beat: Option<i64>,
+    ) -> Self {
+        RemoteEdge {
+            from,
+            senders,
+            beat,
+            said: Frontier::Unknown,
+            due: Frontier::Unknown,
+        }
+    }
+
+    /// Whether the promise that is due changes something at the other end.
+    fn is_urgent(&self) -> bool {
+        match (self.said, self.due) {
+            (Frontier::At(said), Frontier::At(due)) => self.beat.is_some_and(|beat| {
+                said.time.as_micros().div_euclid(beat) != due.time.as_micros().div_euclid(beat)
+            }),
+            (Frontier::Unknown, Frontier::At(_)) => self.beat.is_some(),
+            (said, due) => said != due,
+        }
+    }
+}
+
+impl Outputs {
+    pub(crate) fn new(edges: Vec<RemoteEdge>) -> Self {
+        Outputs {
+            edges,
+            outgoing: Vec::new(),
+            flushed: runtime::now(),
+        }
+    }
+
+    /// A batch to be sent.
+    pub(crate) fn add(&mut self, edge: usize, lane: usize, batch: AnyBatch) {
+        self.outgoing.push((edge, lane, batch));
+    }
+
+    /// Whether batches are ready to be sent.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// A promise to be sent behind what was put out so far.
+    pub(crate) fn promise(&mut self, edge: usize, promise: Frontier) {
+        if let Some(edge) = self.edges.get_mut(edge) {
+            edge.due = promise;
+        }
+    }
+
+    /// Sends the batches that are ready.
+    pub(crate) async fn send(&mut self) -> Result<(), Stop> {
+        if self.outgoing.is_empty() {
+            return Ok(());
+        }
+        let mut now = runtime::now();
+        for (edge, lane, batch) in self.outgoing.drain(..) {
+            let Some(sender) = self.edges.get(edge).and_then(|edge| edge.senders.get(lane)) else {
+                continue;
+            };
+            if let Some(message) = sender.try_send(Message::Batch(batch, now)) {
+                sender.send(message).await?;
+                // The wait was this task's, not the next batch's.
+                now = runtime::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the promises that change something; and everything, once it is old enough.
+    pub(crate) async fn send_promises_due(&mut self, stages: &mut [Stage]) -> Result<(), Stop> {
+        if self.edges.is_empty() {
+            return Ok(());
+        }
+        if runtime::now() - self.flushed > MAX_AGE {
+            return self.flush(stages).await;
+        }
+        for index in 0..self.edges.len() {
+            if self.edges[index].is_urgent() {
+                self.flush_edge(index, stages).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends everything: begun batches, then the promises behind them.
+    pub(crate) async fn flush(&mut self, stages: &mut [Stage]) -> Result<(), Stop> {
+        for index in 0..self.edges.len() {
+            self.flush_edge(index, stages).await?;
+        }
+        self.flushed = runtime::now();
+        Ok(())
+    }
+
+    async fn flush_edge(&mut self, index: usize, stages: &mut [Stage]) -> Result<(), Stop> {
+        self.seal(index, stages);
+        self.send().await?;
+        let edge = &mut self.edges[index];
+        if edge.due == edge.said {
+            return Ok(());
+        }
+        edge.said = edge.due;
+        for sender in &edge.senders {
+            match edge.due {
+                Frontier::At(watermark) => sender.send(Message::Watermark(watermark)).await?,
+                Frontier::Idle => sender.send(Message::Idle).await?,
+                Frontier::Unknown => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self, index: usize, stages: &mut [Stage]) {
+        let (stage, port, edge) = self.edges[index].from;
+        let Some(stage) = stages.get_mut(stage) else {
+            return;
+        };
+        let Some(port) = stage.out.ports_mut().get_mut(port) else {
+            return;
+        };
+        port.seal_edge(edge);
+        let mut sealed = Vec::new();
+        port.take_sealed(&mut sealed);
+        for sealed in sealed {
+            stage.counters.gave(sealed.batch.len() as u64);
+            self.outgoing.push((index, sealed.lane, sealed.batch));
+        }
+    }
+
+    /// Sends a barrier behind everything.
+    pub(crate) async fn barrier(
+        &mut self,
+        barrier: Barrier,
+        stages: &mut [Stage],
+    ) -> Result<(), Stop> {
+        self.flush(stages).await?;
+        self.send_everywhere(|| Message::Barrier(barrier)).await
+    }
+
+    /// Sends the end behind everything.
+    pub(crate) async fn end(&mut self, stages: &mut [Stage]) -> Result<(), Stop> {
+        self.flush(stages).await?;
+        self.send_everywhere(|| Message::End).await
+    }
+
+    async fn send_everywhere(&mut self, message: impl Fn() -> Message) -> Result<(), Stop> {
+        for sender in self.edges.iter_mut().flat_map(|edge| &mut edge.senders) {
+            sender.send(message()).await?;
+        }
+        Ok(())
+    }
+}

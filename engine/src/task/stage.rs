@@ -1,0 +1,128 @@
+//! One operator inside a task: its outbox, its time, its counters.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::batch::{AnyBatch, PartitionId};
+use crate::error::{Error, Result};
+use crate::latency::StageLatency;
+use crate::metrics::Counters;
+use crate::operator::{Operator, Step};
+use crate::outbox::Outbox;
+use crate::runtime::{self, panic_message};
+use crate::state::{StateKind, StateWriter, VertexState};
+use crate::time::Frontier;
+
+/// One replica of one vertex, as a link of its task's chain.
+pub(crate) struct Stage {
+    pub(crate) vertex: Arc<str>,
+    pub(crate) replica: usize,
+    pub(crate) operator: Box<dyn Operator>,
+    pub(crate) out: Outbox,
+    /// For every port and every edge of it: who gets what is put out there.
+    pub(crate) targets: Vec<Vec<Target>>,
+    pub(crate) state: Option<StateKind>,
+    pub(crate) latency: StageLatency,
+    pub(crate) counters: Arc<Counters>,
+    /// How far time has come at its inputs.
+    pub(crate) input: Frontier,
+    /// What it has promised to those behind it.
+    pub(crate) said: Frontier,
+}
+
+/// Who is at the other end of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A later stage of the same task.
+    Stage(usize),
+    /// Another task, by this one of the chain's remote edges.
+    Remote(usize),
+}
+
+impl Stage {
+    /// Calls the operator. A panic in it, or an error, tells where it happened.
+    pub(crate) fn call<T>(
+        &mut self,
+        call: impl FnOnce(&mut dyn Operator, &mut Outbox) -> Result<T>,
+    ) -> Result<T> {
+        let (operator, out) = (&mut *self.operator, &mut self.out);
+        let outcome = catch_unwind(AssertUnwindSafe(|| call(operator, out)));
+        self.counters.late(self.out.take_late());
+        self.counters.untimed(self.out.take_untimed());
+        for (arrival, completed, records) in self.out.take_held() {
+            self.latency.held(arrival, completed, records);
+        }
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(error.at(&self.vertex, self.replica)),
+            Err(panic) => {
+                let message = format!("panicked: {}", panic_message(&*panic));
+                Err(Error::user(message).at(&self.vertex, self.replica))
+            }
+        }
+    }
+
+    /// Notes how long the records took that were answered asynchronously.
+    pub(crate) fn note_answered(&mut self) {
+        let mut now = None;
+        for since in self.out.take_answered() {
+            let now = *now.get_or_insert_with(runtime::now);
+            self.latency.answered(now - since, 1);
+        }
+    }
+
+    pub(crate) fn on_batch(&mut self, input: usize, batch: &mut AnyBatch) -> Result<()> {
+        self.counters.took(batch.len() as u64);
+        self.out.begin(batch.arrival(), batch.partition());
+        self.call(|operator, out| operator.on_batch(input, batch, out))
+    }
+
+    /// Tells the operator how far time has come at its inputs.
+    pub(crate) fn on_frontier(&mut self, frontier: Frontier) -> Result<Step> {
+        self.input = frontier;
+        let Frontier::At(watermark) = frontier else {
+            return Ok(Step::Done);
+        };
+        self.counters.watermark(watermark.time);
+        self.out.begin(watermark.arrival, PartitionId(0));
+        self.call(|operator, out| operator.on_watermark(watermark, out))
+    }
+
+    /// What it could promise now, if that is news to those behind it.
+    pub(crate) fn news(&self) -> Option<Frontier> {
+        let promise = self.operator.frontier(self.input);
+        let is_news = match (self.said, promise) {
+            // What was idle comes again: nothing to send, but silence will be news again.
+            (Frontier::Idle, Frontier::Unknown) => true,
+            (_, Frontier::Unknown) => false,
+            (Frontier::At(before), Frontier::At(now)) => now.time > before.time,
+            (before, now) => before != now,
+        };
+        is_news.then_some(promise)
+    }
+
+    /// Promises what is news.
+    pub(crate) fn promise(&mut self) -> Option<Frontier> {
+        let promise = self.news()?;
+        self.said = promise;
+        Some(promise)
+    }
+
+    /// Saves its state, if it has some.
+    pub(crate) fn snapshot(&mut self, shards: u32) -> Result<Option<VertexState>> {
+        let Some(kind) = self.state.clone() else {
+            return Ok(None);
+        };
+        let mut writer = StateWriter::new(shards);
+        self.call(|operator, _| operator.snapshot(&mut writer))?;
+        let (shards, pieces) = writer.finish();
+        let frontier = self.input.watermark().map(|watermark| watermark.time);
+        Ok(Some(VertexState {
+            kind,
+            shards,
+            pieces,
+            positions: Vec::new(),
+            frontier,
+        }))
+    }
+}
