@@ -1,0 +1,194 @@
+//! Flows: what a user builds and runs.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_engine::execution::{Execution, Report, Settings};
+use millstream_engine::latency::LatencySettings;
+use millstream_engine::plan::{Graph, Plan};
+use millstream_engine::state::Snapshot;
+use millstream_engine::{Error, Result, runtime};
+
+use crate::scope::Scope;
+
+/// A named dataflow and its settings.
+///
+/// It is a function that can be called again: every start builds the graph anew, whether it is a restart,
+/// another parallelism, or a test under another seed. So what the closure captures must outlive one run: share it
+/// in an `Arc`.
+#[derive(Clone)]
+pub struct Flow {
+    name: Arc<str>,
+    build: Arc<dyn Fn(&Scope) + Send + Sync>,
+    settings: Settings,
+    from: Option<Arc<Snapshot>>,
+}
+
+impl Flow {
+    /// A flow that is built by `build`.
+    ///
+    /// Nothing runs yet, and nothing is built: mistakes are told, all of them at once, when it starts.
+    pub fn new(name: &str, build: impl Fn(&Scope) + Send + Sync + 'static) -> Self {
+        Flow {
+            name: name.into(),
+            build: Arc::new(build),
+            settings: Settings::default(),
+            from: None,
+        }
+    }
+
+    /// Sets how many replicas each vertex has that does not say otherwise (default: the machine's cores).
+    #[must_use]
+    pub fn with_parallelism(mut self, parallelism: usize) -> Self {
+        self.settings.parallelism = parallelism;
+        self
+    }
+
+    /// Sets into how many shards the key space is cut: the most replicas a keyed vertex can ever have
+    /// (default 128). Fixed for the life of the flow's state.
+    #[must_use]
+    pub fn with_shards(mut self, shards: u32) -> Self {
+        self.settings.shards = shards;
+        self
+    }
+
+    /// Sets how long a source partition may be silent, while the flow waits for it, before watermarks no longer
+    /// wait for it (default 5 s; `None`: for ever). A bounded source is never idle.
+    #[must_use]
+    pub fn with_idle_after(mut self, silence: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_after = silence.into();
+        self
+    }
+
+    /// Sets how often positions are committed to sources that keep them outside, as Kafka does (default 1 s).
+    #[must_use]
+    pub fn with_commit_interval(mut self, interval: Duration) -> Self {
+        self.settings.commit_interval = interval;
+        self
+    }
+
+    /// Sets which latencies are measured (default: all).
+    #[must_use]
+    pub fn with_latency(mut self, latency: LatencySettings) -> Self {
+        self.settings.latency = latency;
+        self
+    }
+
+    /// Sets how many batches a channel between two tasks holds before its sender waits (default 8).
+    #[must_use]
+    pub fn with_channel_batches(mut self, batches: usize) -> Self {
+        self.settings.channel_batches = batches;
+        self
+    }
+
+    /// Lets the flow go on where `snapshot` was taken, with any parallelism.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    /// use millstream::runtime;
+    ///
+    /// let out = Collect::new();
+    /// let sink = out.clone();
+    /// let flow = Flow::new("sums", move |flow| {
+    ///     flow.source("numbers", Generator::new(|n, _| n).with_rate(1_000).with_count(1_000))
+    ///         .key_by(|n| n % 2)
+    ///         .reduce("sum", |sum, n| *sum += n)
+    ///         .entries()
+    ///         .sink("sums", sink.sink());
+    /// });
+    /// runtime::simulate(1, async move {
+    ///     let running = flow.start().await?;
+    ///     runtime::sleep(millis(300)).await;
+    ///     let (snapshot, _) = running.stop_with_snapshot().await?;
+    ///     flow.with_parallelism(3).from_snapshot(snapshot).start().await?.join().await
+    /// })
+    /// .expect("it does not stall")?;
+    /// let last = out.take().into_iter().filter(|(odd, _)| *odd == 0).map(|(_, sum)| sum).max();
+    /// assert_eq!(last, Some((0..1_000).step_by(2).sum()));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    #[must_use]
+    pub fn from_snapshot(mut self, snapshot: Snapshot) -> Self {
+        self.from = Some(Arc::new(snapshot));
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is made of, without running it.
+    ///
+    /// # Errors
+    /// All its mistakes at once: names that are missing or double, streams that go nowhere, windows without
+    /// event time.
+    pub fn plan(&self) -> Result<Plan> {
+        Plan::of(&mut self.graph(), &self.name, self.settings.parallelism)
+    }
+
+    /// Builds its graph, anew with each call.
+    pub fn graph(&self) -> Graph {
+        let scope = Scope::default();
+        (self.build)(&scope);
+        scope.take_graph()
+    }
+
+    /// Starts it, and gives the running execution: to watch it, to stop it, to wait for it.
+    ///
+    /// # Errors
+    /// As [`plan`](Flow::plan); and sources or sinks that cannot be opened, a snapshot that does not fit.
+    pub fn start(&self) -> impl Future<Output = Result<Execution>> + Send + use<> {
+        let graph = self.graph();
+        let (name, settings, from) = (self.name.clone(), self.settings.clone(), self.from.clone());
+        async move { Execution::start(&name, graph, settings, from.as_deref()).await }
+    }
+
+    /// Runs it to its end. SIGINT and SIGTERM stop it gracefully, a second one at once.
+    ///
+    /// # Errors
+    /// As [`start`](Flow::start); and what the first failing vertex failed of.
+    pub fn run(&self) -> impl Future<Output = Result<Report>> + Send + use<> {
+        let starting = self.start();
+        async move { starting.await?.join_or_signal().await }
+    }
+
+    /// The same for a plain `main`: drives the flow, and waits for its end on this thread.
+    ///
+    /// # Errors
+    /// As [`run`](Flow::run).
+    pub fn run_blocking(&self) -> Result<Report> {
+        runtime::block_on(self.run())
+    }
+
+    /// Runs it on this thread and on virtual time, with every choice of the scheduler drawn from `seed`: the
+    /// same seed does the same to the bit, a year takes as long as its work.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    ///
+    /// let doubled = Collect::new();
+    /// let out = doubled.clone();
+    /// let flow = Flow::new("double", move |flow| {
+    ///     flow.source("numbers", from_iter(1..=3)).map(|n| n * 2).sink("out", out.sink());
+    /// });
+    /// for seed in 0..10 {
+    ///     flow.simulate(seed)?;
+    ///     assert_eq!(doubled.take(), [2, 4, 6]);
+    /// }
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`start`](Flow::start); a flow in which everybody waits and nothing can come; a source or sink that
+    /// needs a thread of its own.
+    pub fn simulate(&self, seed: u64) -> Result<Report> {
+        let starting = self.start();
+        let ran = runtime::simulate(seed, async move { starting.await?.join().await });
+        ran.unwrap_or_else(|stalled| {
+            let message = format!("flow `{}` stalled under seed {seed}", self.name);
+            Err(Error::internal(message).caused_by(stalled))
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! State by key: a hash table that uses the hash each record carries.
+
+use hashbrown::HashTable;
+use hashbrown::hash_table;
+use millstream_engine::key::KeyHash;
+
+/// State of type `S` for each key.
+///
+/// The order of its entries follows from what was done to it alone: the hash has no random seed.
+pub(crate) struct KeyTable<K, S>(HashTable<Entry<K, S>>);
+
+/// A key and its state.
+pub(crate) struct Entry<K, S> {
+    pub(crate) hash: KeyHash,
+    pub(crate) key: K,
+    pub(crate) state: S,
+}
+
+impl<K: Eq, S> KeyTable<K, S> {
+    pub(crate) fn new() -> Self {
+        KeyTable(HashTable::new())
+    }
+
+    /// The place of a key.
+    #[inline]
+    pub(crate) fn place(&mut self, hash: KeyHash, key: &K) -> hash_table::Entry<'_, Entry<K, S>> {
+        let is_it = |entry: &Entry<K, S>| entry.hash == hash && entry.key == *key;
+        self.0.entry(hash.0, is_it, |entry| entry.hash.0)
+    }
+
+    /// Adds an entry that is known to be new.
+    pub(crate) fn insert(&mut self, entry: Entry<K, S>) {
+        self.0
+            .insert_unique(entry.hash.0, entry, |entry| entry.hash.0);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry<K, S>> {
+        self.0.iter()
+    }
+
+    /// Takes all entries out; the memory is kept.
+    pub(crate) fn drain(&mut self) -> impl ExactSizeIterator<Item = Entry<K, S>> {
+        self.0.drain()
+    }
+}

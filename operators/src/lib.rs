@@ -1,0 +1,27 @@
+//! The language of Millstream: flows, streams, windows, joins, asynchronous calls.
+//!
+//! A [`Flow`] is built of [`Stream`]s. Record steps (`map`, `filter`…) fuse into one [`Pipe`]; every task edge
+//! turns the pipe into one operator. Knows no connector.
+
+mod aggregate;
+mod event_time;
+mod flow;
+mod keyed;
+mod map_async;
+mod pipe;
+mod scope;
+mod steps;
+mod stream;
+#[cfg(test)]
+mod testing;
+mod window;
+
+pub use aggregate::{Aggregate, Count, Max, Mean, Min, Number, Sum, count, max, mean, min, sum};
+pub use event_time::{EventTime, Lateness};
+pub use flow::Flow;
+pub use keyed::{Key, KeyedStream};
+pub use map_async::{Concurrency, Ordered, Unordered};
+pub use pipe::{Identity, Pipe};
+pub use scope::Scope;
+pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
+pub use window::{Pane, SameKey, Tumbling, Window, WindowResult, WindowResults, WindowedStream};

@@ -1,0 +1,121 @@
+//! Where a flow is being built.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use millstream_engine::plan::{Graph, OperatorVertex, Output, Parallelism, Route, VertexId};
+use millstream_engine::source::Source;
+
+use crate::stream::Stream;
+
+/// What the closure of [`Flow::new`](crate::Flow::new) builds its streams on.
+#[derive(Clone, Default)]
+pub struct Scope {
+    graph: Rc<RefCell<Graph>>,
+}
+
+impl Scope {
+    /// A stream of what `source` gives.
+    ///
+    /// The name is the identity of the source: its saved positions are found again by it.
+    pub fn source<S: Source>(&self, name: &str, source: S) -> Stream<S::Out> {
+        let vertex = self.with(|graph| graph.add_source(name, source));
+        Stream::plain(Tail {
+            scope: self.clone(),
+            from: vec![(vertex.output(0), Route::Forward)],
+            timed: false,
+        })
+    }
+
+    pub(crate) fn with<R>(&self, change: impl FnOnce(&mut Graph) -> R) -> R {
+        change(&mut self.graph.borrow_mut())
+    }
+
+    pub(crate) fn take_graph(&self) -> Graph {
+        self.graph.take()
+    }
+}
+
+/// The end of a stream while its flow is being built: where its records come from.
+#[derive(Clone)]
+pub(crate) struct Tail {
+    pub(crate) scope: Scope,
+    /// The outputs they leave by (several for a union), and how the next edge spreads them.
+    pub(crate) from: Vec<(Output, Route)>,
+    /// Whether its records have event time.
+    pub(crate) timed: bool,
+}
+
+impl Tail {
+    /// Puts a vertex behind the stream.
+    pub(crate) fn into_vertex(self, vertex: OperatorVertex) -> VertexId {
+        let goes_straight_on = self.from.iter().all(|(_, route)| *route == Route::Forward);
+        let parallelism = match goes_straight_on {
+            true => Parallelism::OfInput,
+            false => Parallelism::OfFlow,
+        };
+        let vertex = vertex.with_parallelism(parallelism);
+        let vertex = self.scope.with(|graph| graph.add_operator(vertex));
+        self.connect(vertex, 0);
+        vertex
+    }
+
+    /// Puts a vertex behind the stream, and goes on with its first output.
+    pub(crate) fn through(self, vertex: OperatorVertex) -> Tail {
+        let (scope, timed) = (self.scope.clone(), self.timed);
+        let vertex = self.into_vertex(vertex);
+        Tail {
+            scope,
+            from: vec![(vertex.output(0), Route::Forward)],
+            timed,
+        }
+    }
+
+    /// Leads the stream into an input of a vertex.
+    pub(crate) fn connect(&self, to: VertexId, input: usize) {
+        self.scope.with(|graph| {
+            for &(from, route) in &self.from {
+                graph.connect(from, to, input, route);
+            }
+        });
+    }
+
+    pub(crate) fn routed(mut self, route: Route) -> Tail {
+        for (_, its) in &mut self.from {
+            *its = route;
+        }
+        self
+    }
+
+    /// Both streams in one.
+    pub(crate) fn union(mut self, other: Tail) -> Tail {
+        self.from.extend(other.from);
+        self.timed &= other.timed;
+        self
+    }
+
+    /// Lets the stream go more than one way.
+    pub(crate) fn copy<T: Clone + Send + 'static>(&self) {
+        self.scope.with(|graph| {
+            for &(output, _) in &self.from {
+                graph.copy_output::<T>(output);
+            }
+        });
+    }
+
+    pub(crate) fn discard(self) {
+        self.scope.with(|graph| {
+            for &(output, _) in &self.from {
+                graph.discard(output);
+            }
+        });
+    }
+
+    pub(crate) fn set_parallelism(&self, parallelism: usize) {
+        self.scope.with(|graph| {
+            for (output, _) in &self.from {
+                graph.set_parallelism(output.vertex, parallelism);
+            }
+        });
+    }
+}

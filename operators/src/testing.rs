@@ -1,0 +1,78 @@
+//! What the tests of this crate share.
+
+use std::fmt::Display;
+
+use millstream_engine::harness::{Item, Script};
+use millstream_engine::key::Keyed;
+use millstream_engine::time::Timestamp;
+use proptest::prelude::*;
+
+/// Reads `key=value`.
+pub(crate) fn entry(text: &str) -> (String, i64) {
+    let (key, value) = text.split_once('=').unwrap();
+    (key.to_owned(), value.parse().unwrap())
+}
+
+/// Shows `key=value`.
+pub(crate) fn show<V: Display>(keyed: &Keyed<String, V>) -> String {
+    format!("{}={}", keyed.key, keyed.value)
+}
+
+pub(crate) fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+/// A keyed record, or a watermark.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Given {
+    Record { key: char, value: i64, time: i64 },
+    Watermark(i64),
+}
+
+/// Records of three keys around the epoch, in any order, between watermarks that rise.
+pub(crate) fn given(most: usize) -> impl Strategy<Value = Vec<Given>> {
+    let record = (proptest::char::range('a', 'c'), 0..9i64, -60..60i64)
+        .prop_map(|(key, value, time)| Given::Record { key, value, time });
+    let watermark = (-60..60i64).prop_map(Given::Watermark);
+    proptest::collection::vec(prop_oneof![5 => record, 1 => watermark], 0..most).prop_map(rising)
+}
+
+/// The same without late records.
+pub(crate) fn given_in_time(most: usize) -> impl Strategy<Value = Vec<Given>> {
+    given(most).prop_map(|mut all| {
+        let mut watermark = i64::MIN;
+        for given in &mut all {
+            match given {
+                Given::Record { time, .. } => *time = watermark.max(*time),
+                Given::Watermark(time) => watermark = *time,
+            }
+        }
+        all
+    })
+}
+
+fn rising(mut all: Vec<Given>) -> Vec<Given> {
+    let mut watermark = i64::MIN;
+    all.retain(|given| match given {
+        Given::Record { .. } => true,
+        Given::Watermark(time) => {
+            let rises = *time > watermark;
+            watermark = watermark.max(*time);
+            rises
+        }
+    });
+    all
+}
+
+/// What was given, as text, with the end.
+pub(crate) fn script(given: &[Given]) -> String {
+    let mut items: Vec<_> = given
+        .iter()
+        .map(|given| match *given {
+            Given::Record { key, value, time } => Item::Record(format!("{key}={value}"), at(time)),
+            Given::Watermark(time) => Item::Watermark(at(time)),
+        })
+        .collect();
+    items.push(Item::End);
+    Script { items }.to_string()
+}

@@ -1,0 +1,9 @@
+//! Whole flows, on the simulated runtime.
+
+// Clippy takes only the tests themselves for tests, not what helps them.
+#![allow(clippy::unwrap_used)]
+
+mod edges;
+mod live;
+mod mistakes;
+mod seeds;
