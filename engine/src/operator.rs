@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::outbox::Outbox;
 use crate::source::PartitionNews;
 use crate::state::{StateReader, StateWriter};
-use crate::time::{Frontier, Watermark};
+use crate::time::{Frontier, Timestamp, Watermark};
 
 /// One replica of one vertex that computes.
 ///
@@ -18,18 +18,22 @@ use crate::time::{Frontier, Watermark};
 ///    [`on_end`](Operator::on_end) last, when every input has ended.
 /// 4. Watermarks only rise. A watermark is the lowest over all inputs that still count.
 /// 5. A batch is never empty.
-/// 6. [`snapshot`](Operator::snapshot) may come between any two calls, but only while nothing is in flight
+/// 6. When processing time has reached [`next_timer`](Operator::next_timer), it calls
+///    [`on_timer`](Operator::on_timer) as soon as the task is free; never before, and never again once the inputs
+///    have ended.
+/// 7. [`snapshot`](Operator::snapshot) may come between any two calls, but only while nothing is in flight
 ///    ([`poll`](Operator::poll) was ready).
 ///
 /// # Contract: what the operator does
-/// 7. It never blocks and never waits; what waits is a future it polls in `poll`.
-/// 8. It takes all records out of the batch it is given.
-/// 9. A replica restored from snapshots goes on as the one that made them would have, whatever the
-///    parallelism then and now: `restore` sees the shards this replica owns now.
-/// 10. Output of a call depends on its state and the call alone: no clock, no unseeded randomness, no order
-///     of a default-hashed map.
-/// 11. With much to say at once it stops at [`Outbox::is_full`] and returns [`Step::More`]; it is called
-///     again with the same watermark (or the end) once that is sent.
+/// 8. It never blocks and never waits; what waits is a future it polls in `poll`.
+/// 9. It takes all records out of the batch it is given.
+/// 10. A replica restored from snapshots goes on as the one that made them would have, whatever the
+///     parallelism then and now: `restore` sees the shards this replica owns now.
+/// 11. Output of a call depends on its state and the call alone: no clock but
+///     [`Outbox::processing_time`], no unseeded randomness, no order of a default-hashed map.
+/// 12. With much to say at once it stops at [`Outbox::is_full`] and returns [`Step::More`]; it is called
+///     again with the same watermark (or the timer, or the end) once that is sent.
+/// 13. When `on_timer` is done, `next_timer` is later than the processing time it was called at, or none.
 pub trait Operator: Send {
     /// Records on one of the inputs.
     fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()>;
@@ -37,6 +41,18 @@ pub trait Operator: Send {
     /// Nothing earlier than the watermark follows on any input.
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
         let _ = (watermark, out);
+        Ok(Step::Done)
+    }
+
+    /// The earliest processing time at which it wants to be called, if there is one.
+    fn next_timer(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Processing time has reached [`next_timer`](Operator::next_timer); [`Outbox::processing_time`] says how late
+    /// it is.
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        let _ = out;
         Ok(Step::Done)
     }
 

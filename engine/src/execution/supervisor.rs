@@ -154,12 +154,7 @@ impl Supervisor {
 
     async fn sleep(&self, until: Option<Instant>) -> Woken {
         let idle = until.map(|until| until - runtime::now());
-        let mut timer = pin!(async move {
-            match idle {
-                Some(idle) => runtime::sleep(idle).await,
-                None => std::future::pending().await,
-            }
-        });
+        let mut timer = pin!(runtime::sleep_for(idle));
         poll_fn(|cx| {
             self.bell.register(cx.waker());
             let asked = self.requests.pending.load(Ordering::Acquire) && self.may_open_epoch();

@@ -4,7 +4,7 @@
 //! It plays a [`Script`] into the operator's inputs: as one batch of all, as batches of one, cut at random; with a
 //! snapshot after any call, restored with another parallelism; and with every order in which data and watermarks of
 //! two inputs can come. It also holds the operator to its side of the [contract](Operator): it takes every record out
-//! of its batch (sentence 8), it repeats itself to the letter (10), it stops when its outbox is full (11), and it
+//! of its batch (sentence 9), it repeats itself to the letter (11), it stops when its outbox is full (12), and it
 //! sends nothing that is earlier than the watermark it promised.
 //!
 //! ```
@@ -167,7 +167,7 @@ impl Harness {
         let plain = Mode::plain();
         let first = self.play(&scripts, &plain)?;
         if self.play(&scripts, &plain)? != first {
-            let what = "it does not repeat itself (contract, sentence 10)".to_owned();
+            let what = "it does not repeat itself (contract, sentence 11)".to_owned();
             return Err(Mismatch::new(&plain, what));
         }
         for mode in modes::all(&scripts, self.inputs.iter().all(Input::is_keyed)) {

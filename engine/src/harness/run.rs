@@ -14,7 +14,7 @@ use crate::plan::Replica;
 use crate::runtime::{self, Instant};
 use crate::source::PartitionNews;
 use crate::state::{StateReader, VertexState};
-use crate::time::{Frontier, Watermark};
+use crate::time::{Frontier, Timestamp, Watermark};
 
 const SHARDS: u32 = 128;
 /// More sealed batches than this in one step, and the operator did not heed its full outbox. Above the bound of a full
@@ -56,6 +56,7 @@ struct Play<'a> {
     /// How far time has come at the operator, and behind it.
     watermark: Option<Watermark>,
     promised: Option<Watermark>,
+    processing_time: Timestamp,
     calls: usize,
 }
 
@@ -91,6 +92,7 @@ impl<'a> Play<'a> {
             },
             watermark: None,
             promised: None,
+            processing_time: Timestamp::EPOCH,
             calls: 0,
         };
         play.start(mode.parallelism, None)?;
@@ -120,10 +122,9 @@ impl<'a> Play<'a> {
                 .iter()
                 .map(|output| output.port())
                 .collect();
-            self.replicas.push(UnderTest {
-                operator,
-                out: Outbox::new(ports),
-            });
+            let mut out = Outbox::new(ports);
+            out.advance_processing_time(self.processing_time);
+            self.replicas.push(UnderTest { operator, out });
         }
         Ok(())
     }
@@ -159,6 +160,7 @@ impl<'a> Play<'a> {
                     self.inputs[input] = Progress::At(Frontier::At(watermark));
                     self.rise().await?;
                 }
+                Item::ProcessingTime(time) => self.tick(*time).await?,
                 Item::End => {
                     self.inputs[input] = Progress::Ended;
                     self.rise().await?;
@@ -224,6 +226,35 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
+    /// Processing time has come to `time`: timers that are due go off.
+    async fn tick(&mut self, time: Timestamp) -> Result<()> {
+        self.processing_time = self.processing_time.max(time);
+        let arrival = self.arrival();
+        for UnderTest { out, .. } in &mut self.replicas {
+            out.advance_processing_time(time);
+        }
+        let is_due = |operator: &dyn Operator, out: &Outbox| {
+            operator
+                .next_timer()
+                .is_some_and(|timer| timer <= out.processing_time())
+        };
+        let fire = |operator: &mut dyn Operator, out: &mut Outbox| {
+            if !is_due(operator, out) {
+                return Ok(Step::Done);
+            }
+            out.begin(arrival, PartitionId(0));
+            let step = operator.on_timer(out)?;
+            if step == Step::Done && is_due(operator, out) {
+                return Err(Error::internal(
+                    "its timer is still due when it is done (contract, sentence 13)",
+                ));
+            }
+            Ok(step)
+        };
+        while self.step(fire).await? == Step::More {}
+        Ok(())
+    }
+
     /// One step of all replicas.
     async fn step(
         &mut self,
@@ -237,7 +268,7 @@ impl<'a> Play<'a> {
             }
             if self.collect(index)? > BATCHES_OF_A_STEP {
                 return Err(Error::internal(
-                    "it went on when its outbox was full (contract, sentence 11)",
+                    "it went on when its outbox was full (contract, sentence 12)",
                 ));
             }
         }
@@ -389,7 +420,7 @@ fn emptied(batch: &AnyBatch) -> Result<()> {
     match batch.is_empty() {
         true => Ok(()),
         false => Err(Error::internal(
-            "it left records in its batch (contract, sentence 8)",
+            "it left records in its batch (contract, sentence 9)",
         )),
     }
 }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use crate::error::Error;
 use crate::time::Timestamp;
 
-/// A stream, written down: records as `value@time`, watermarks as `^time`, the end as `|`, with spaces between.
-/// Times are in microseconds; a record without one is at 0.
+/// A stream, written down: records as `value@time`, watermarks as `^time`, the end as `|`, with spaces between; and
+/// `~time` for processing time having come so far. Times are in microseconds; a record without one is at 0.
 ///
 /// ```
 /// use millstream_engine::harness::Script;
@@ -30,6 +30,8 @@ pub enum Item {
     Record(String, Timestamp),
     /// A watermark.
     Watermark(Timestamp),
+    /// Processing time: it is at 0 when a script begins, and goes by this alone.
+    ProcessingTime(Timestamp),
     /// The end.
     End,
 }
@@ -57,6 +59,9 @@ fn item(text: &str) -> Result<Item, Error> {
     if let Some(micros) = text.strip_prefix('^') {
         return Ok(Item::Watermark(time(micros)?));
     }
+    if let Some(micros) = text.strip_prefix('~') {
+        return Ok(Item::ProcessingTime(time(micros)?));
+    }
     match text.rsplit_once('@') {
         Some((value, micros)) => Ok(Item::Record(value.to_owned(), time(micros)?)),
         None => Ok(Item::Record(text.to_owned(), Timestamp::EPOCH)),
@@ -72,6 +77,7 @@ impl fmt::Display for Script {
             match item {
                 Item::Record(value, time) => write!(f, "{value}@{}", time.as_micros())?,
                 Item::Watermark(time) => write!(f, "^{}", time.as_micros())?,
+                Item::ProcessingTime(time) => write!(f, "~{}", time.as_micros())?,
                 Item::End => f.write_str("|")?,
             }
         }
@@ -112,7 +118,7 @@ impl Script {
                 watermark = watermark.max(*time);
                 false
             }
-            Item::End => false,
+            Item::ProcessingTime(_) | Item::End => false,
         })
     }
 }
@@ -127,7 +133,7 @@ mod tests {
 
     #[test]
     fn text_comes_back() {
-        for text in ["", "a@-1 ^-5 x@y@3 |", "|"] {
+        for text in ["", "a@-1 ^-5 ~7 x@y@3 |", "|"] {
             assert_eq!(script(text).to_string(), text);
         }
         assert_eq!(script("a").to_string(), "a@0");

@@ -1,5 +1,7 @@
 //! The harness must find what is wrong.
 
+use std::time::Duration;
+
 use super::*;
 use crate::batch::AnyBatch;
 use crate::operator::Step;
@@ -24,6 +26,7 @@ enum Wrong {
     Overflows,
     IsEarly,
     Differs,
+    ForgetsTimer,
 }
 
 impl Operator for Counter {
@@ -51,6 +54,10 @@ impl Operator for Counter {
             }
         }
         Ok(Step::Done)
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        (self.wrong == Wrong::ForgetsTimer).then_some(Timestamp::from_micros(3))
     }
 
     fn frontier(&self, input: Frontier) -> Frontier {
@@ -117,9 +124,13 @@ fn it_finds_what_depends_on_batches_and_on_snapshots() {
 
 #[test]
 fn it_holds_operators_to_their_contract() {
-    assert!(complaint(Wrong::LeavesRecords).contains("sentence 8"));
-    assert!(complaint(Wrong::Differs).contains("sentence 10"));
-    assert!(complaint(Wrong::Overflows).contains("sentence 11"));
+    assert!(complaint(Wrong::LeavesRecords).contains("sentence 9"));
+    assert!(complaint(Wrong::Differs).contains("sentence 11"));
+    assert!(complaint(Wrong::Overflows).contains("sentence 12"));
+    let timer = harness(Wrong::ForgetsTimer);
+    assert!(timer.outcome(&["5@1 ~2 |"]).is_ok());
+    let complaint_of_timer = timer.outcome(&["5@1 ~3 |"]).unwrap_err().to_string();
+    assert!(complaint_of_timer.contains("sentence 13"));
     assert!(complaint(Wrong::IsEarly).contains("is earlier than the watermark"));
 }
 
@@ -160,4 +171,50 @@ fn it_finds_what_depends_on_the_order_of_inputs() {
         .unwrap_err()
         .to_string();
     assert!(complaint.contains("inputs in the order"), "{complaint}");
+}
+
+/// Says every 10 us of processing time how many records came meanwhile.
+#[derive(Default)]
+struct Meter {
+    count: u64,
+    timer: Option<Timestamp>,
+}
+
+impl Operator for Meter {
+    fn on_batch(&mut self, _: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        self.count += batch.of::<u64>()?.records.drain(..).len() as u64;
+        self.timer
+            .get_or_insert(out.processing_time() + Duration::from_micros(10));
+        Ok(())
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.timer
+    }
+
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.timer = None;
+        let (count, now) = (std::mem::take(&mut self.count), out.processing_time());
+        out.port::<u64>(0)?.push(count, now);
+        Ok(Step::Done)
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        state.put_piece("meter", &(self.count, self.timer))
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        state.pieces().try_for_each(|piece| {
+            piece.map(|(_, (count, timer))| (self.count, self.timer) = (count, timer))
+        })
+    }
+}
+
+#[test]
+fn processing_time_goes_by_the_script() {
+    Harness::new(|_| Meter::default())
+        .with_input(|text| text.parse::<u64>().unwrap())
+        .with_output(|count: &u64| count.to_string())
+        .check(&["1 2 3 ~5 4 ~12 5 ~30 ~99 6 |"], &["4@12 1@30 |"])
+        .unwrap();
 }

@@ -9,6 +9,7 @@ pub(crate) use spread::{EdgeShape, Spread, full_batch};
 use crate::batch::PartitionId;
 use crate::error::{Error, Result};
 use crate::runtime::Instant;
+use crate::time::Timestamp;
 
 /// The outputs of one operator. It pushes records into its [`Port`]s; the task sends them.
 pub struct Outbox {
@@ -16,6 +17,7 @@ pub struct Outbox {
     late: u64,
     untimed: u64,
     arrival: Instant,
+    processing_time: Timestamp,
     held: Vec<(Instant, u64)>,
     answered: Vec<Instant>,
 }
@@ -28,6 +30,7 @@ impl Outbox {
             late: 0,
             untimed: 0,
             arrival: Instant::from_nanos(0),
+            processing_time: Timestamp::MIN,
             held: Vec::new(),
             answered: Vec::new(),
         }
@@ -42,6 +45,16 @@ impl Outbox {
             .get_mut(index)
             .and_then(|port| port.as_any().downcast_mut())
             .ok_or_else(|| Error::internal(format!("no output {index} of this type")))
+    }
+
+    /// The wall clock at the time of the call, for what goes by processing time. It never goes back.
+    pub fn processing_time(&self) -> Timestamp {
+        self.processing_time
+    }
+
+    /// The wall clock has come to `time`. An earlier one changes nothing.
+    pub(crate) fn advance_processing_time(&mut self, time: Timestamp) {
+        self.processing_time = self.processing_time.max(time);
     }
 
     /// Counts records that came too late for their window.

@@ -118,6 +118,14 @@ pub async fn sleep(duration: Duration) {
     }
 }
 
+/// Waits for `duration`, or for ever if there is none.
+pub(crate) async fn sleep_for(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Waits for `future`, at most for `duration`; `None` if that was too short.
 pub async fn timeout<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);

@@ -14,7 +14,7 @@ use crate::outbox::Sealed;
 use crate::runtime;
 use crate::source::PartitionNews;
 use crate::state::VertexState;
-use crate::time::Frontier;
+use crate::time::{Frontier, Timestamp};
 
 /// Vertices fused into one task: each hands its output to the next by a call, without a channel.
 ///
@@ -25,6 +25,8 @@ pub(crate) struct Chain {
     pub(crate) outputs: Outputs,
     /// Whether the head waits for the outside, and so must be polled.
     pub(crate) polled: bool,
+    /// The end was told: no timer goes off any more.
+    ended: bool,
     work: Vec<Work>,
     sealed: Vec<Sealed>,
 }
@@ -41,6 +43,8 @@ enum Work {
     Frontier { stage: usize, frontier: Frontier },
     /// The stage may have something to promise.
     Promise { stage: usize },
+    /// The stage's timer may be due.
+    Timer { stage: usize },
     /// The stage's inputs have ended.
     End { stage: usize },
 }
@@ -59,6 +63,7 @@ impl Chain {
             stages,
             outputs,
             polled,
+            ended: false,
             work: Vec::new(),
             sealed: Vec::new(),
         }
@@ -66,6 +71,7 @@ impl Chain {
 
     /// Works, and sends, until nothing is left to do.
     pub(crate) async fn settle(&mut self) -> Result<(), Stop> {
+        self.take_up_timers();
         loop {
             self.outputs.send().await?;
             if !self.step()? {
@@ -97,6 +103,7 @@ impl Chain {
 
     /// The head's inputs have ended.
     pub(crate) fn end(&mut self) {
+        self.ended = true;
         self.work.push(Work::End { stage: 0 });
     }
 
@@ -122,6 +129,34 @@ impl Chain {
             self.work.push(Work::Promise { stage: index });
         }
         Ok(())
+    }
+
+    /// When the first timer of a stage is due.
+    pub(crate) fn next_timer(&self) -> Option<Timestamp> {
+        let timers = self.stages.iter().map(|stage| stage.operator.next_timer());
+        timers.flatten().min()
+    }
+
+    /// How long until then, for a task that has nothing else to do; for ever without a timer.
+    pub(crate) fn until_timer(&self) -> Option<Duration> {
+        let timer = self.next_timer()?;
+        Some(timer.since(runtime::wall()))
+    }
+
+    /// Adds the timers that are due to the work: below all else, so that what came before them is done first.
+    fn take_up_timers(&mut self) {
+        let Some(first) = self.next_timer() else {
+            return;
+        };
+        let now = runtime::wall();
+        if self.ended || first > now {
+            return;
+        }
+        let stages = self.stages.iter().enumerate();
+        let due =
+            stages.filter(|(_, stage)| stage.operator.next_timer().is_some_and(|at| at <= now));
+        let work = due.map(|(stage, _)| Work::Timer { stage });
+        self.work.splice(0..0, work);
     }
 
     /// Polls what the head waits for. Ready when nothing is in flight.
@@ -215,6 +250,14 @@ impl Chain {
                 if let Some(promise) = self.stages[index].promise() {
                     self.forward(index, promise);
                 }
+            }
+            Work::Timer { stage: index } => {
+                let step = self.stages[index].on_timer()?;
+                self.work.push(match step {
+                    Step::More => Work::Timer { stage: index },
+                    Step::Done => Work::Promise { stage: index },
+                });
+                self.deliver(index);
             }
             Work::End { stage: index } => {
                 let step = self.stages[index].call(|operator, out| operator.on_end(out))?;

@@ -1,6 +1,7 @@
 //! The loop of a task that computes.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::task::Poll;
 
 use super::budget::Budget;
@@ -71,9 +72,13 @@ impl OperatorTask {
         self.chain.settle().await
     }
 
-    /// Sleeps until something comes in, or the head has got further.
+    /// Sleeps until something comes in, a timer is due, or the head has got further.
     async fn wait(&mut self) -> Result<(), Stop> {
+        let mut timer = pin!(runtime::sleep_for(self.chain.until_timer()));
         poll_fn(|cx| {
+            if timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
             let came = self.inputs.register(cx.waker());
             if !self.chain.polled {
                 return if came {

@@ -40,7 +40,8 @@ pub(crate) struct SourceTask {
 enum Waited {
     Read(Result<Read>),
     Control,
-    Silence,
+    /// A partition has been silent for long, or an operator's timer is due.
+    Timer,
 }
 
 /// Whether the source goes on.
@@ -63,7 +64,7 @@ impl SourceTask {
             }
             let read = match self.read(&mut budget).await? {
                 Waited::Read(read) => read.map_err(|error| self.here(error))?,
-                Waited::Control | Waited::Silence => Read::More,
+                Waited::Control | Waited::Timer => Read::More,
             };
             self.unload().await?;
             if read == Read::End {
@@ -110,13 +111,9 @@ impl SourceTask {
         }
         self.chain.outputs.flush(&mut self.chain.stages).await?;
         let begun = runtime::now();
-        let silence = self.idleness.next();
-        let mut timer = pin!(async move {
-            match silence {
-                Some(silence) => runtime::sleep(silence).await,
-                None => std::future::pending().await,
-            }
-        });
+        let (silence, timer) = (self.idleness.next(), self.chain.until_timer());
+        let first = silence.into_iter().chain(timer).min();
+        let mut timer = pin!(runtime::sleep_for(first));
         let (control, bell) = (&self.control, &self.bell);
         let waited = poll_fn(|cx| {
             bell.register(cx.waker());
@@ -126,7 +123,7 @@ impl SourceTask {
             if let Poll::Ready(read) = read.as_mut().poll(cx) {
                 return Poll::Ready(Waited::Read(read));
             }
-            timer.as_mut().poll(cx).map(|()| Waited::Silence)
+            timer.as_mut().poll(cx).map(|()| Waited::Timer)
         })
         .await;
         drop(read);

@@ -46,6 +46,7 @@ impl Stage {
         call: impl FnOnce(&mut dyn Operator, &mut Outbox) -> Result<T>,
     ) -> Result<T> {
         let (operator, out) = (&mut *self.operator, &mut self.out);
+        out.advance_processing_time(runtime::wall());
         let outcome = catch_unwind(AssertUnwindSafe(|| call(operator, out)));
         self.counters.late(self.out.take_late());
         self.counters.untimed(self.out.take_untimed());
@@ -86,6 +87,16 @@ impl Stage {
         self.counters.watermark(watermark.time);
         self.out.begin(watermark.arrival, PartitionId(0));
         self.call(|operator, out| operator.on_watermark(watermark, out))
+    }
+
+    /// Calls the operator if its timer is due; it may have more to say.
+    pub(crate) fn on_timer(&mut self) -> Result<Step> {
+        // What the timer sets free came with the timer.
+        self.out.begin(runtime::now(), PartitionId(0));
+        self.call(|operator, out| match operator.next_timer() {
+            Some(timer) if timer <= out.processing_time() => operator.on_timer(out),
+            _ => Ok(Step::Done),
+        })
     }
 
     /// What it could promise now, if that is news to those behind it.

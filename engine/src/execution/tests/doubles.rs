@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{KeyHash, Keyed};
 use crate::operator::{Operator, Step};
 use crate::outbox::Outbox;
-use crate::runtime;
+use crate::runtime::{self, Instant};
 use crate::sink::{Sink, SinkSetup, SinkWriter};
 use crate::source::{Intake, Position, Read, Replay, Source, SourceReader, SourceSetup};
 use crate::state::{StateReader, StateWriter};
@@ -27,6 +27,8 @@ pub(super) struct Numbers {
 pub(super) struct NumbersReader {
     next: u64,
     step: u64,
+    /// When the next are due: a read that was given up is not begun anew.
+    due: Option<Instant>,
     config: Numbers,
 }
 
@@ -81,6 +83,7 @@ impl Source for Numbers {
         Ok(vec![NumbersReader {
             next,
             step: 7,
+            due: None,
             config: self,
         }])
     }
@@ -89,9 +92,12 @@ impl Source for Numbers {
 impl SourceReader for NumbersReader {
     type Out = u64;
     async fn read(&mut self, intake: &mut Intake<u64>) -> Result<Read> {
-        if !self.config.pause.is_zero() {
-            runtime::sleep(self.config.pause).await;
+        let (now, pause) = (runtime::now(), self.config.pause);
+        let due = *self.due.get_or_insert(now + pause);
+        if due > now {
+            runtime::sleep(due - now).await;
         }
+        self.due = None;
         if self.next >= self.config.count {
             return Ok(Read::End);
         }

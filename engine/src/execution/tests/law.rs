@@ -25,6 +25,7 @@ enum Call {
     Restore,
     Batch { records: usize },
     Watermark(i64),
+    Timer { early: bool },
     End,
     Snapshot { in_flight: bool },
 }
@@ -56,8 +57,12 @@ struct Witness {
     waits: bool,
     held: Vec<(u64, Timestamp)>,
     flight: Option<BoxFuture<'static, ()>>,
+    timer: Option<Timestamp>,
     says: u64,
 }
+
+/// How far apart the timers of a witness are.
+const TICK: Duration = Duration::from_millis(5);
 
 impl Witness {
     fn note(&self, call: Call) {
@@ -66,7 +71,8 @@ impl Witness {
 }
 
 impl Operator for Witness {
-    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, _out: &mut Outbox) -> Result<()> {
+    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        self.timer.get_or_insert(out.processing_time() + TICK);
         self.note(Call::Batch {
             records: batch.len(),
         });
@@ -86,6 +92,15 @@ impl Operator for Witness {
                 out.port(0)?.push(value, time);
             }
         }
+        Ok(Step::Done)
+    }
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.timer
+    }
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        let early = self.timer.is_none_or(|timer| timer > out.processing_time());
+        self.note(Call::Timer { early });
+        self.timer = Some(out.processing_time() + TICK);
         Ok(Step::Done)
     }
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
@@ -185,6 +200,7 @@ fn flow(source: Numbers, log: &Log, waits: bool, out: super::Collect<u64>) -> Gr
                 waits,
                 held: Vec::new(),
                 flight: None,
+                timer: None,
                 says: 0,
             })
         }),
@@ -263,9 +279,47 @@ fn the_task_keeps_its_half_of_the_contract() {
                 );
                 // 5: a batch is never empty.
                 assert!(calls.iter().all(|call| *call != Call::Batch { records: 0 }));
+                // 6: timers go off when they are due, time and again.
+                let timers = calls
+                    .iter()
+                    .filter(|call| matches!(call, Call::Timer { .. }));
+                assert!(timers.clone().count() > 1, "{calls:?}");
+                assert!(
+                    timers
+                        .clone()
+                        .all(|timer| *timer == Call::Timer { early: false })
+                );
             }
-            // 6: a snapshot is the last call of the first half, with nothing in flight.
+            // 7: a snapshot is the last call of the first half, with nothing in flight.
             assert_eq!(first.last(), Some(&Call::Snapshot { in_flight: false }));
         }
+    }
+}
+
+#[test]
+fn a_timer_goes_off_while_nothing_comes() {
+    // The source gives seven records and is silent for an hour.
+    let source = Numbers {
+        pause: Duration::from_secs(3_600),
+        ..numbers(7)
+    };
+    for waits in [false, true] {
+        let (log, out) = (Log::default(), collect());
+        let graph = flow(source.clone(), &log, waits, out);
+        runtime::simulate(1, async {
+            let running = Execution::start("law", graph, settings(1), None).await?;
+            runtime::sleep(Duration::from_secs(3_700)).await;
+            let timers = log
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|call| matches!(call, Call::Timer { .. }))
+                .count();
+            assert!((19_000..=20_000).contains(&timers), "{timers} in 100 s");
+            running.stop();
+            running.join().await
+        })
+        .unwrap()
+        .unwrap();
     }
 }
