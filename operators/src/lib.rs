@@ -24,4 +24,7 @@ pub use map_async::{Concurrency, Ordered, Unordered};
 pub use pipe::{Identity, Pipe};
 pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
-pub use window::{Pane, SameKey, Tumbling, Window, WindowResult, WindowResults, WindowedStream};
+pub use window::{
+    Pane, SameKey, Sliding, Tumbling, Window, WindowAssigner, WindowResult, WindowResults,
+    WindowedStream,
+};

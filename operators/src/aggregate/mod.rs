@@ -17,6 +17,7 @@ use millstream_engine::state::State;
 /// 1. `merge` of the states of two parts of the records equals the state of all of them, in whatever way they are
 ///    parted. (Float rounding aside.)
 /// 2. Nothing but the records matters: no clock, no randomness.
+/// 3. If it is [`INVERTIBLE`](Aggregate::INVERTIBLE), `retract` undoes `merge` to the bit, in any order.
 ///
 /// Tuples of up to eight aggregates over the same records are an aggregate. Here is one of one's own:
 ///
@@ -60,6 +61,10 @@ pub trait Aggregate<T>: Clone + Send + 'static {
     /// What it comes to.
     type Out: Send + 'static;
 
+    /// Whether a state can be taken out again. Windows that slide then cost one `merge` and one `retract` for
+    /// each slide; without it they combine parts.
+    const INVERTIBLE: bool = false;
+
     /// The state of a single record.
     fn init(&self, first: &T) -> Self::State;
 
@@ -68,6 +73,12 @@ pub trait Aggregate<T>: Clone + Send + 'static {
 
     /// Brings in the state of other records.
     fn merge(&self, state: &mut Self::State, other: Self::State);
+
+    /// Takes out the state of records that were brought in before; asked for only if it is
+    /// [`INVERTIBLE`](Aggregate::INVERTIBLE). Others remain.
+    fn retract(&self, state: &mut Self::State, gone: &Self::State) {
+        let _ = (state, gone);
+    }
 
     /// What the state comes to.
     fn finish(&self, state: Self::State) -> Self::Out;

@@ -54,6 +54,7 @@ pub struct Max<F>(F);
 impl<T> Aggregate<T> for Count {
     type State = u64;
     type Out = u64;
+    const INVERTIBLE: bool = true;
 
     fn init(&self, _first: &T) -> u64 {
         1
@@ -64,6 +65,9 @@ impl<T> Aggregate<T> for Count {
     }
     fn merge(&self, count: &mut u64, other: u64) {
         *count += other;
+    }
+    fn retract(&self, count: &mut u64, gone: &u64) {
+        *count -= gone;
     }
     fn finish(&self, count: u64) -> u64 {
         count

@@ -7,6 +7,7 @@ macro_rules! tuple {
         impl<T, $($name: Aggregate<T>),+> Aggregate<T> for ($($name,)+) {
             type State = ($($name::State,)+);
             type Out = ($($name::Out,)+);
+            const INVERTIBLE: bool = $($name::INVERTIBLE)&&+;
 
             #[inline]
             fn init(&self, first: &T) -> Self::State {
@@ -18,6 +19,9 @@ macro_rules! tuple {
             }
             fn merge(&self, state: &mut Self::State, other: Self::State) {
                 $(self.$index.merge(&mut state.$index, other.$index);)+
+            }
+            fn retract(&self, state: &mut Self::State, gone: &Self::State) {
+                $(self.$index.retract(&mut state.$index, &gone.$index);)+
             }
             fn finish(&self, state: Self::State) -> Self::Out {
                 ($(self.$index.finish(state.$index),)+)

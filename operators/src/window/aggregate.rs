@@ -16,7 +16,7 @@ use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key, KeyedStream};
 use crate::scope::Tail;
 use crate::window::open::OpenWindows;
-use crate::window::{Pane, Window, WindowResult, WindowedStream, check};
+use crate::window::{Pane, Window, WindowAssigner, WindowResult, WindowedStream, check};
 
 /// The keyed stream of what windows come to.
 pub type WindowResults<K, V> = KeyedStream<K, WindowResult<K, V>>;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::keyed::{Entry, Key, KeyedStream};
 use crate::scope::Tail;
 use crate::window::open::OpenWindows;
-use crate::window::{Tumbling, check};
+use crate::window::{Tumbling, WindowAssigner, check};
 
 impl<K: Key, L: State> KeyedStream<K, L> {
     /// Joins two streams window by window: `f` makes a result of each pair with equal keys, when the watermark passes

@@ -1,12 +1,16 @@
 //! Windows of event time.
 
 mod aggregate;
+mod assigner;
 mod join;
 mod open;
+mod sliding;
 mod tumbling;
 
 pub use aggregate::WindowResults;
+pub use assigner::WindowAssigner;
 pub use join::SameKey;
+pub use sliding::Sliding;
 pub use tumbling::Tumbling;
 
 use millstream_engine::Error;
@@ -80,7 +84,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
 }
 
 /// Notes a mistake if a stream that is put in windows has no event time, or the windows no length.
-fn check(tail: &Tail, name: &str, windows: &Tumbling) {
+fn check(tail: &Tail, name: &str, windows: &impl WindowAssigner) {
     let mistake = |text: String| tail.scope.with(|graph| graph.error(Error::config(text)));
     if !tail.timed {
         mistake(format!(
@@ -88,9 +92,7 @@ fn check(tail: &Tail, name: &str, windows: &Tumbling) {
              Lateness::bounded(…))` on it, best right behind the source"
         ));
     }
-    if windows.is_empty() {
-        mistake(format!(
-            "the windows of `{name}` are shorter than a microsecond"
-        ));
+    if let Some(what) = windows.mistake() {
+        mistake(format!("the windows of `{name}` {what}"));
     }
 }

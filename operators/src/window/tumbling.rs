@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream_engine::time::{Timestamp, whole_micros};
 
-use crate::window::Window;
+use crate::window::{Window, WindowAssigner};
 
 /// Windows of one length, each beginning where the one before it ends. Every record is in exactly one.
 ///
@@ -52,27 +52,36 @@ impl Tumbling {
             end: clamped(start + size),
         }
     }
+}
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.size < 1
+impl WindowAssigner for Tumbling {
+    fn assign(&self, time: Timestamp, give: &mut dyn FnMut(Window)) {
+        give(self.window_of(time));
     }
 
-    /// Watermarks matter when they pass a multiple of this.
-    pub(super) fn beat(&self) -> i64 {
-        let (mut a, mut b) = (self.size, self.offset);
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    }
-
-    /// What is computed over them depends on all of this.
-    pub(super) fn kind(&self) -> String {
+    fn kind(&self) -> String {
         format!("tumbling {} us from {} us", self.size, self.offset)
+    }
+
+    fn beat(&self) -> i64 {
+        gcd(self.size, self.offset)
+    }
+
+    fn mistake(&self) -> Option<String> {
+        (self.size < 1).then(|| "are shorter than a microsecond".to_owned())
     }
 }
 
-fn clamped(micros: i128) -> Timestamp {
+/// The greatest common divisor.
+pub(super) fn gcd(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// As a timestamp, if need be the first or the last there is.
+pub(super) fn clamped(micros: i128) -> Timestamp {
     let (lowest, highest) = (i128::from(i64::MIN), i128::from(i64::MAX));
     Timestamp::from_micros(micros.clamp(lowest, highest) as i64)
 }
@@ -110,6 +119,6 @@ mod tests {
             assert!(window.start <= time && time <= window.end);
             assert_eq!(of(7, 3).window_of(window.start), window);
         }
-        assert!(of(0, 5).is_empty());
+        assert!(of(0, 5).mistake().is_some() && of(1, 5).mistake().is_none());
     }
 }
