@@ -62,12 +62,7 @@ impl<F: Framing, E: Encoder> FrameWriter<F, E> {
     }
 }
 
-/// A record that a sink cannot encode.
+/// A record that a sink cannot encode: it has no bytes.
 pub(crate) fn unwritable(origin: &str, number: u64, cause: &CodecError) -> BadRecord {
-    BadRecord {
-        origin: origin.to_owned(),
-        position: format!("record {number}"),
-        payload: Vec::new(),
-        cause: cause.to_string(),
-    }
+    BadRecord::new(origin, format!("record {number}"), &[], cause)
 }

@@ -9,14 +9,53 @@ use crate::sink::{ErasedSink, Sink};
 /// A record that could not be decoded or encoded, as a connector tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRecord {
-    /// Which file, topic partition, or peer it came from: `departures.csv.gz`, `orders[3]`.
+    /// Which file, topic partition, or peer it came from: `departures.csv.gz`, `orders-3`.
     pub origin: String,
     /// Where in there: `line 17`, `offset 8812`, `byte 1204`.
     pub position: String,
-    /// Its bytes as they came, cut at the connector's bound.
+    /// Its bytes as they came. Of what has no end within its bound (a line that is too long, a stream that makes no
+    /// sense any more) the first [`MAX_BROKEN`](BadRecord::MAX_BROKEN).
     pub payload: Vec<u8>,
     /// What is wrong with it.
     pub cause: String,
+}
+
+impl BadRecord {
+    /// Bytes that are kept of what is longer than its bound.
+    pub const MAX_BROKEN: usize = 64 << 10;
+
+    /// A whole record.
+    ///
+    /// ```
+    /// use millstream_engine::bad_record::BadRecord;
+    ///
+    /// let bad = BadRecord::new("orders-3", "offset 8812", b"{", "it ends too early");
+    /// assert_eq!(bad.to_string(), "bad record in orders-3, offset 8812: it ends too early");
+    /// ```
+    pub fn new(
+        origin: impl Into<String>,
+        position: impl Into<String>,
+        payload: &[u8],
+        cause: impl fmt::Display,
+    ) -> Self {
+        BadRecord {
+            origin: origin.into(),
+            position: position.into(),
+            payload: payload.to_owned(),
+            cause: cause.to_string(),
+        }
+    }
+
+    /// The beginning of something longer than its bound.
+    pub fn broken(
+        origin: impl Into<String>,
+        position: impl Into<String>,
+        bytes: &[u8],
+        cause: impl fmt::Display,
+    ) -> Self {
+        let kept = bytes.get(..Self::MAX_BROKEN).unwrap_or(bytes);
+        Self::new(origin, position, kept, cause)
+    }
 }
 
 impl fmt::Display for BadRecord {

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Whose turn it is when something failed.
+/// Who can mend what failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -43,7 +43,8 @@ pub struct Error {
 #[derive(Clone)]
 struct Place {
     vertex: String,
-    replica: usize,
+    /// None while the vertex is being opened and has no replicas yet.
+    replica: Option<usize>,
 }
 
 impl Error {
@@ -101,7 +102,17 @@ impl Error {
 
     /// The same error at this replica of this vertex, unless its place is known already.
     #[must_use]
-    pub fn at(mut self, vertex: &str, replica: usize) -> Self {
+    pub fn at(self, vertex: &str, replica: usize) -> Self {
+        self.placed(vertex, Some(replica))
+    }
+
+    /// The same error of this vertex as a whole, unless its place is known already.
+    #[must_use]
+    pub fn of(self, vertex: &str) -> Self {
+        self.placed(vertex, None)
+    }
+
+    fn placed(mut self, vertex: &str, replica: Option<usize>) -> Self {
         self.place.get_or_insert_with(|| Place {
             vertex: vertex.to_owned(),
             replica,
@@ -119,16 +130,19 @@ impl Error {
         self.place.as_ref().map(|place| place.vertex.as_str())
     }
 
-    /// The replica of that vertex.
+    /// The replica of that vertex, if it happened in one.
     pub fn replica(&self) -> Option<usize> {
-        self.place.as_ref().map(|place| place.replica)
+        self.place.as_ref()?.replica
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Place { vertex, replica }) = &self.place {
-            write!(f, "vertex `{vertex}` (replica {replica}): ")?;
+            match replica {
+                Some(replica) => write!(f, "vertex `{vertex}` (replica {replica}): ")?,
+                None => write!(f, "vertex `{vertex}`: ")?,
+            }
         }
         f.write_str(&self.message)?;
         // The cause is part of the message: an error that is only printed must tell all it knows.

@@ -6,7 +6,7 @@ use crate::batch::AnyBatch;
 use crate::error::Result;
 use crate::outbox::Outbox;
 use crate::source::PartitionNews;
-use crate::state::{StateReader, StateWriter};
+use crate::state::{StateKind, StateReader, StateWriter};
 use crate::time::{Frontier, Timestamp, Watermark};
 
 /// One replica of one vertex that computes.
@@ -75,15 +75,34 @@ pub trait Operator: Send {
 
     /// Works on what waits for the outside. Ready when nothing is in flight.
     ///
-    /// Called after every other call and whenever the waker was woken.
+    /// Called after every other call and whenever the waker was woken, if the operator [is
+    /// polled](Operator::is_polled).
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Outbox) -> Poll<Result<()>> {
         let _ = (cx, out);
         Poll::Ready(Ok(()))
     }
 
-    /// Whether it takes another batch now. If not, `poll` will wake the task when it does.
+    /// Whether it takes another batch now. If not, `poll` will wake the task when it does. Only an operator that
+    /// [is polled](Operator::is_polled) is asked.
     fn has_room(&self) -> bool {
         true
+    }
+
+    /// Whether it waits for the outside, in [`poll`](Operator::poll): then it heads a task of its own.
+    fn is_polled() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+
+    /// What kind of state it keeps, if it keeps any. Without a kind nothing may be written in
+    /// [`snapshot`](Operator::snapshot): it could not be told from the state of another version.
+    fn state_kind() -> Option<StateKind>
+    where
+        Self: Sized,
+    {
+        None
     }
 
     /// Saves its state, keyed state by shard.

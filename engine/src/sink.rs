@@ -15,7 +15,8 @@ use crate::source::WithBadRecords;
 ///
 /// # Contract
 /// 1. Nothing happens before [`Sink::open`].
-/// 2. `open` gives between 1 and `setup.parallelism` writers; each becomes one task.
+/// 2. `open` gives exactly `setup.parallelism` writers, which is at most [`Sink::max_parallelism`]; each becomes one
+///    task.
 pub trait Sink: Send + Sized + 'static {
     /// What it takes.
     type In: Send + 'static;
@@ -50,7 +51,7 @@ pub trait Sink: Send + Sized + 'static {
 pub struct SinkSetup {
     /// Its name in the flow.
     pub vertex: Arc<str>,
-    /// How many writers it may give, at least 1.
+    /// How many writers it is to give, at least 1.
     pub parallelism: usize,
     /// Where a writer whose outside acknowledges single records (Kafka) notes how long that took.
     pub acknowledged: AckLatency,
@@ -75,7 +76,7 @@ impl SinkSetup {
 /// # Contract
 /// 1. [`write`](SinkWriter::write) takes every record out of the batch. It may keep them in a bounded buffer of
 ///    its own.
-/// 2. [`push`](SinkWriter::push) hands what is buffered to the outside. The task calls it when its input
+/// 2. [`hand_over`](SinkWriter::hand_over) hands what is buffered to the outside. The task calls it when its input
 ///    went empty, and every few milliseconds while it does not: there is no linger.
 /// 3. [`flush`](SinkWriter::flush) returns when the outside has everything for good (acknowledged, on
 ///    disk), or with an error. An epoch commits only behind it.
@@ -97,7 +98,7 @@ pub trait SinkWriter: Send + 'static {
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Hands over what is buffered.
-    fn push(&mut self) -> impl Future<Output = Result<()>> + Send;
+    fn hand_over(&mut self) -> impl Future<Output = Result<()>> + Send;
 
     /// Waits until the outside has everything. Records refused meanwhile go to `bad`.
     fn flush(&mut self, bad: &mut Vec<BadRecord>) -> impl Future<Output = Result<()>> + Send;
@@ -171,8 +172,8 @@ pub trait WriteAny<T>: Send {
         batch: &'a mut Batch<T>,
         bad: &'a mut Vec<BadRecord>,
     ) -> BoxFuture<'a, Result<()>>;
-    /// See [`SinkWriter::push`].
-    fn push(&mut self) -> BoxFuture<'_, Result<()>>;
+    /// See [`SinkWriter::hand_over`].
+    fn hand_over(&mut self) -> BoxFuture<'_, Result<()>>;
     /// See [`SinkWriter::flush`].
     fn flush<'a>(&'a mut self, bad: &'a mut Vec<BadRecord>) -> BoxFuture<'a, Result<()>>;
     /// See [`SinkWriter::close`].
@@ -187,8 +188,8 @@ impl<T: Send + 'static, W: SinkWriter<In = T>> WriteAny<T> for W {
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(SinkWriter::write(self, batch, bad))
     }
-    fn push(&mut self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(SinkWriter::push(self))
+    fn hand_over(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(SinkWriter::hand_over(self))
     }
     fn flush<'a>(&'a mut self, bad: &'a mut Vec<BadRecord>) -> BoxFuture<'a, Result<()>> {
         Box::pin(SinkWriter::flush(self, bad))

@@ -6,12 +6,12 @@
 
 mod flights;
 mod ledger;
-mod market;
 mod outside;
 mod panics;
-mod pipes;
+mod process;
 mod resume;
 mod seeds;
+mod support;
 mod tidy;
 mod time;
 mod waits;

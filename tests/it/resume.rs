@@ -6,7 +6,7 @@ use millstream::prelude::*;
 use millstream::state::Snapshot;
 use millstream::{ErrorKind, Result, runtime};
 
-use crate::market::{drawn, joined, sorted, trades};
+use crate::support::{drawn, joined, sorted, trades};
 
 const TRADES: u64 = 120;
 

@@ -3,7 +3,7 @@
 use millstream::latency::LatencySettings;
 use millstream::prelude::*;
 
-use crate::market::{expected, joined, sorted};
+use crate::support::{expected, joined, sorted};
 
 #[test]
 fn a_thousand_seeds_give_equal_output() {

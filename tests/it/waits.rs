@@ -1,4 +1,4 @@
-//! What asyncio is taught for: waiting for a thousand at once, on few threads.
+//! A thousand calls wait at once, on few threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -32,8 +32,6 @@ pub struct FrameDecoder<F, D> {
     frames: Option<u64>,
 }
 
-/// So many bytes of a frame that is too long are kept for the dead letter.
-const MAX_PAYLOAD: usize = 64 << 10;
 /// So many bytes are decoded in one go, even where they are few records: it bounds what an intake
 /// holds and how long a task is busy with it.
 const MAX_BYTES: usize = 256 << 10;
@@ -186,26 +184,16 @@ impl<F: Framing, D: Decoder> FrameDecoder<F, D> {
 
     #[cold]
     fn bad_value(&self, frame: &[u8], origin: &str, cause: &CodecError) -> BadRecord {
-        BadRecord {
-            origin: origin.to_owned(),
-            position: self.position(),
-            payload: frame.to_owned(),
-            cause: cause.to_string(),
-        }
+        BadRecord::new(origin, self.position(), frame, cause)
     }
 
     #[cold]
     fn bad_frame(&self, bytes: &[u8], origin: &str, cause: &FrameError) -> BadRecord {
         // How much of a long frame is here depends on how its bytes came in; what is kept must not.
         let kept = match cause {
-            FrameError::TooLong { limit } => MAX_PAYLOAD.min(*limit),
-            _ => MAX_PAYLOAD,
+            FrameError::TooLong { limit } => bytes.get(..*limit).unwrap_or(bytes),
+            _ => bytes,
         };
-        BadRecord {
-            origin: origin.to_owned(),
-            position: self.position(),
-            payload: bytes.get(..kept).unwrap_or(bytes).to_owned(),
-            cause: cause.to_string(),
-        }
+        BadRecord::broken(origin, self.position(), kept, cause)
     }
 }

@@ -7,19 +7,19 @@
 mod csv;
 mod error;
 mod format;
+mod format_methods;
 mod frame_decoder;
 mod frame_encoder;
 mod json;
-mod methods;
 mod text;
 
 pub use csv::Csv;
 pub use error::CodecError;
 pub use format::{Format, csv, json_lines, json_messages, lines};
+pub use format_methods::{ReadFormat, WriteFormat};
 pub use frame_decoder::FrameDecoder;
 pub use frame_encoder::FrameEncoder;
 pub use json::Json;
-pub use methods::{ReadFormat, WriteFormat};
 pub use text::{Bytes, Text};
 
 /// Frames to values.

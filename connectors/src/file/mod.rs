@@ -2,8 +2,8 @@
 
 mod create;
 mod follow;
-mod listing;
 mod open;
+mod pattern;
 mod progress;
 mod read;
 #[cfg(test)]

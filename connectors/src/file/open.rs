@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::listing::Pattern;
+use super::pattern::Pattern;
 use super::{FileSource, FollowSource, Progress};
 use crate::codec::{Decoder, Format, ReadFormat};
 use crate::framing::{Framing, Lines};

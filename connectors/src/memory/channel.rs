@@ -73,7 +73,7 @@ impl<T: Send + 'static> SinkWriter for ChannelWriter<T> {
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         Ok(())
     }
 

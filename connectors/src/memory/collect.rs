@@ -109,7 +109,7 @@ impl<T: Send + 'static> SinkWriter for CollectWriter<T> {
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         Ok(())
     }
 

@@ -53,7 +53,7 @@ impl<T: Send + 'static, F: FnMut(T) + Send + 'static> SinkWriter for ForEachWrit
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         Ok(())
     }
 
@@ -97,7 +97,7 @@ impl<T: Send + 'static> SinkWriter for DiscardWriter<T> {
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         Ok(())
     }
 

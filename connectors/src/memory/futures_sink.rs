@@ -65,7 +65,7 @@ where
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         self.0.flush().await.map_err(refused)
     }
 

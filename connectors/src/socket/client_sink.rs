@@ -11,7 +11,7 @@ use millstream_engine::sink::{Sink, SinkSetup, SinkWriter};
 use millstream_engine::{Result, runtime};
 
 use super::dialer::Dialer;
-use super::hearing::{farewell, see_whether_open};
+use super::peer_closed::{farewell, see_whether_open};
 use super::settings::Reconnect;
 use super::transport::{Address, Socket, no_simulation};
 use crate::codec::{Encoder, Format, WriteFormat};
@@ -131,7 +131,7 @@ impl<F: Framing, E: Encoder> SinkWriter for SocketWriter<F, E> {
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         self.send().await
     }
 

@@ -20,8 +20,6 @@ use crate::framing::Framing;
 /// How much is read at once to begin with; it doubles while a peer has more.
 const FIRST_ROOM: usize = 16 << 10;
 const MOST_ROOM: usize = 128 << 10;
-/// So many bytes of a stream that makes no sense any more are kept for the dead letter.
-const MAX_PAYLOAD: usize = 64 << 10;
 
 /// A connection that is read.
 pub(super) struct Connection<F, D> {
@@ -133,13 +131,8 @@ impl<F: Framing, D: Decoder> Connection<F, D> {
     }
 
     fn broken(&self, cause: millstream_engine::Error) -> BadRecord {
-        let pending = self.frames.pending();
-        BadRecord {
-            origin: self.peer.to_string(),
-            position: format!("byte {}", self.frames.offset()),
-            payload: pending.get(..MAX_PAYLOAD).unwrap_or(pending).to_owned(),
-            cause: cause.to_string(),
-        }
+        let position = format!("byte {}", self.frames.offset());
+        BadRecord::broken(&*self.peer, position, self.frames.pending(), cause)
     }
 }
 

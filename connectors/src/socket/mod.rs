@@ -23,15 +23,15 @@
 //! to loopback unless `.allow_remote()` is said. Every bound and deadline is in [`Limits`] and
 //! [`Reconnect`].
 
-mod audience;
-mod bound;
+mod bound_address;
 mod client_sink;
 mod connect;
 mod connection;
 mod dialer;
-mod door;
-mod hearing;
+mod incoming;
 mod listen;
+mod listeners;
+mod peer_closed;
 mod reader;
 mod server_sink;
 mod settings;
@@ -47,7 +47,7 @@ use std::path::PathBuf;
 use crate::codec::{ReadFormat, WriteFormat};
 use transport::Address;
 
-pub use bound::BoundAddress;
+pub use bound_address::BoundAddress;
 pub use client_sink::{SendTo, SocketSink, SocketWriter};
 pub use connect::Connect;
 pub use listen::Listen;

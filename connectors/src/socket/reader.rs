@@ -11,7 +11,7 @@ use millstream_engine::source::{Intake, PartitionNews, Position, Read, SourceRea
 use millstream_engine::{Error, Result};
 
 use super::connection::{Connection, Received};
-use super::door::Door;
+use super::incoming::Door;
 use super::settings::Limits;
 use super::transport::Socket;
 use crate::codec::{Decoder, Format};

@@ -9,7 +9,7 @@ use millstream_engine::batch::Batch;
 use millstream_engine::runtime::{self, Task};
 use millstream_engine::sink::{Sink, SinkSetup, SinkWriter};
 
-use super::audience::{Arrivals, Chunk, Listening, Order, admit};
+use super::listeners::{Arrivals, Chunk, Listening, Order, admit};
 use super::transport::Address;
 use super::{BoundAddress, Listen};
 use crate::codec::{Encoder, Format, WriteFormat};
@@ -138,19 +138,19 @@ impl<F: Framing, E: Encoder> SinkWriter for BroadcastWriter<F, E> {
             }
             self.frames.append(&record.value, &self.name, bad);
             if self.frames.is_full() {
-                self.hand_over();
+                self.distribute();
             }
         }
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
-        self.hand_over();
+    async fn hand_over(&mut self) -> Result<()> {
+        self.distribute();
         Ok(())
     }
 
     async fn flush(&mut self, _: &mut Vec<BadRecord>) -> Result<()> {
-        self.hand_over();
+        self.distribute();
         let mut taken = Vec::new();
         for listening in &self.listening {
             let (tell, told) = oneshot::channel();
@@ -179,7 +179,7 @@ impl<F, E> BroadcastWriter<F, E> {
 }
 
 impl<F: Framing, E: Encoder> BroadcastWriter<F, E> {
-    fn hand_over(&mut self) {
+    fn distribute(&mut self) {
         self.listening.retain(Listening::is_there);
         self.listening.extend(self.arrivals.take());
         if self.frames.bytes().is_empty() {

@@ -3,7 +3,7 @@
 use millstream_engine::Result;
 use millstream_engine::source::{Replay, Source, SourceSetup};
 
-use super::door::Door;
+use super::incoming::Door;
 use super::reader::SocketReader;
 use super::settings::Limits;
 use super::transport::no_simulation;

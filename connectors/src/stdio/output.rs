@@ -70,23 +70,23 @@ impl<F: Framing, E: Encoder> SinkWriter for StdoutWriter<F, E> {
         for record in batch.records.drain(..) {
             self.frames.append(&record.value, NAME, bad);
             if self.frames.is_full() {
-                self.hand_over().await?;
+                self.write_out().await?;
             }
         }
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
-        self.hand_over().await
+    async fn hand_over(&mut self) -> Result<()> {
+        self.write_out().await
     }
 
     async fn flush(&mut self, _: &mut Vec<BadRecord>) -> Result<()> {
-        self.hand_over().await
+        self.write_out().await
     }
 }
 
 impl<F: Framing, E: Encoder> StdoutWriter<F, E> {
-    async fn hand_over(&mut self) -> Result<()> {
+    async fn write_out(&mut self) -> Result<()> {
         if self.frames.bytes().is_empty() {
             return Ok(());
         }
@@ -136,7 +136,7 @@ mod tests {
                 .write(&mut batch_of([1, 2]), &mut vec![])
                 .await
                 .unwrap();
-            writer.push().await.unwrap();
+            writer.hand_over().await.unwrap();
             let mut read = [0; 4];
             reader.read_exact(&mut read).unwrap();
             assert_eq!(&read, b"1\n2\n");
@@ -150,7 +150,7 @@ mod tests {
             drop(reader);
             let mut writer = open(output, json_lines::<u32>()).await;
             writer.write(&mut batch_of([1]), &mut vec![]).await.unwrap();
-            let error = writer.push().await.unwrap_err();
+            let error = writer.hand_over().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Closed);
         });
     }

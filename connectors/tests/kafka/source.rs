@@ -178,7 +178,7 @@ fn what_cannot_be_decoded_is_told_and_reading_goes_on() {
         assert_eq!(bad.len(), 1);
         assert_eq!(
             bad[0].to_string(),
-            format!("bad record in {topic}[0], offset 3: three")
+            format!("bad record in {topic}-0, offset 3: three")
         );
         assert_eq!(bad[0].payload, b"3");
     });

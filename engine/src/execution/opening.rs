@@ -122,9 +122,10 @@ impl Opener<'_> {
         let mut readers = source
             .open(setup)
             .await
-            .map_err(|error| error.at(&vertex.name, 0))?;
-        if readers.len() > vertex.parallelism {
-            return Err(too_many(&vertex.name, readers.len(), vertex.parallelism));
+            .map_err(|error| error.of(&vertex.name))?;
+        if readers.is_empty() || readers.len() > vertex.parallelism {
+            let wanted = format!("between 1 and {}", vertex.parallelism);
+            return Err(wrong_number("source", "readers", readers.len(), &wanted).of(&vertex.name));
         }
         // Fewer files than replicas: the others have nothing to read.
         readers.resize_with(vertex.parallelism, || Box::new(EndedReader));
@@ -143,9 +144,10 @@ impl Opener<'_> {
         let writers = sink
             .open(setup)
             .await
-            .map_err(|error| error.at(&vertex.name, 0))?;
+            .map_err(|error| error.of(&vertex.name))?;
         if writers.len() != vertex.parallelism {
-            return Err(too_many(&vertex.name, writers.len(), vertex.parallelism));
+            let wanted = vertex.parallelism.to_string();
+            return Err(wrong_number("sink", "writers", writers.len(), &wanted).of(&vertex.name));
         }
         Ok(writers)
     }
@@ -167,9 +169,9 @@ impl Opener<'_> {
     }
 }
 
-fn too_many(vertex: &str, ends: usize, replicas: usize) -> Error {
-    Error::internal(format!(
-        "its connector gave {ends} ends for {replicas} replicas"
+/// A connector that breaks its contract.
+fn wrong_number(connector: &str, what: &str, given: usize, wanted: &str) -> Error {
+    Error::config(format!(
+        "the {connector} opened {given} {what} where its contract asks for {wanted}"
     ))
-    .at(vertex, 0)
 }

@@ -17,8 +17,8 @@ pub struct Settings {
     pub shards: u32,
     /// Batches a channel between two tasks holds before its sender waits (default 8).
     pub channel_batches: usize,
-    /// A source partition that was silent for so long while its task waited for it holds back time no
-    /// more (default 5 s; `None`: never). Bounded sources are never idle.
+    /// A source partition that gives nothing for this long, while its task waits for it, stops holding back event
+    /// time (default 5 s; `None`: never). Bounded sources are never idle.
     pub idle_after: Option<Duration>,
     /// How often positions are committed to sources that keep them outside (default 1 s).
     pub commit_interval: Duration,
@@ -46,13 +46,13 @@ impl Settings {
         check_parallelism(self.parallelism)?;
         if self.shards == 0 || self.shards > 65_536 {
             return Err(Error::config(format!(
-                "{} shards (1 to 65536 can be had)",
+                "`with_shards({})`: 1 to 65536 are allowed",
                 self.shards
             )));
         }
         if self.channel_batches == 0 {
             return Err(Error::config(
-                "a channel for 0 batches (at least 1 is needed)",
+                "`with_channel_batches(0)`: a channel holds at least 1",
             ));
         }
         Ok(())

@@ -1,8 +1,5 @@
 //! One play of the scripts.
 
-use std::future::poll_fn;
-use std::task::Poll;
-
 use super::modes::{Cuts, Draw, Mode, Snapshots};
 use super::typed::{Dealing, Written};
 use super::{Harness, Item, Mismatch, Outcome, Script, saved};
@@ -47,10 +44,10 @@ impl Harness {
     }
 }
 
-struct Play<'a> {
+pub(super) struct Play<'a> {
     harness: &'a Harness,
     mode: &'a Mode,
-    replicas: Vec<UnderTest>,
+    pub(super) replicas: Vec<UnderTest>,
     inputs: Vec<Progress>,
     outcome: Outcome,
     /// How far time has come at the operator, and behind it.
@@ -60,9 +57,9 @@ struct Play<'a> {
     calls: usize,
 }
 
-struct UnderTest {
-    operator: Box<dyn Operator>,
-    out: Outbox,
+pub(super) struct UnderTest {
+    pub(super) operator: Box<dyn Operator>,
+    pub(super) out: Outbox,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -307,49 +304,8 @@ impl<'a> Play<'a> {
         self.start(parallelism, whole.as_ref())
     }
 
-    async fn poll(&mut self, index: usize) -> Result<Poll<()>> {
-        let UnderTest { operator, out } = &mut self.replicas[index];
-        let polled = poll_fn(|cx| Poll::Ready(operator.poll(cx, out))).await;
-        self.collect(index)?;
-        match polled {
-            Poll::Ready(outcome) => outcome.map(Poll::Ready),
-            Poll::Pending => Ok(Poll::Pending),
-        }
-    }
-
-    async fn make_room(&mut self, index: usize) -> Result<()> {
-        while !self.replicas[index].operator.has_room() {
-            self.wait(index).await?;
-        }
-        Ok(())
-    }
-
-    async fn finish_in_flight(&mut self) -> Result<()> {
-        for index in 0..self.replicas.len() {
-            while self.poll(index).await?.is_pending() {
-                self.wait(index).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until polling the operator brought something.
-    async fn wait(&mut self, index: usize) -> Result<()> {
-        let UnderTest { operator, out } = &mut self.replicas[index];
-        let had_room = operator.has_room();
-        poll_fn(|cx| match operator.poll(cx, out) {
-            Poll::Pending if !has_output(out) && operator.has_room() == had_room => Poll::Pending,
-            Poll::Pending => Poll::Ready(Ok(())),
-            ready => ready,
-        })
-        .await?;
-        self.collect(index)?;
-        self.promise();
-        Ok(())
-    }
-
     /// Takes what is in a replica's outbox; says how many batches that were.
-    fn collect(&mut self, index: usize) -> Result<usize> {
+    pub(super) fn collect(&mut self, index: usize) -> Result<usize> {
         let out = &mut self.replicas[index].out;
         let mut sealed = Vec::new();
         let mut batches = 0;
@@ -373,7 +329,7 @@ impl<'a> Play<'a> {
     }
 
     /// Writes a watermark behind the output, if the operators promise a higher one.
-    fn promise(&mut self) {
+    pub(super) fn promise(&mut self) {
         let input = self.watermark.map_or(Frontier::Unknown, Frontier::At);
         let promises = self
             .replicas
@@ -423,8 +379,4 @@ fn emptied(batch: &AnyBatch) -> Result<()> {
             "it left records in its batch (contract, sentence 9)",
         )),
     }
-}
-
-fn has_output(out: &mut Outbox) -> bool {
-    out.is_full() || out.ports_mut().iter().any(|port| port.has_begun())
 }

@@ -354,7 +354,7 @@ pub(crate) fn check_parallelism(parallelism: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(format!(
-        "a parallelism of {parallelism} (1 to {MAX_PARALLELISM} can be had)"
+        "a parallelism of {parallelism}: 1 to {MAX_PARALLELISM} are allowed"
     )))
 }
 

@@ -26,8 +26,7 @@ use crate::error::Error;
 use crate::time::Timestamp;
 
 pub use simulation::{Stalled, simulate};
-pub(crate) use task::panic_message;
-pub use task::{Task, TaskFailed};
+pub use task::{Task, TaskFailed, panic_message};
 
 /// A moment on the monotonic clock: nanoseconds since the process (or the simulation) started.
 ///

@@ -60,6 +60,11 @@ impl StateWriter {
         Ok(())
     }
 
+    /// Whether nothing was saved.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_shard.is_empty() && self.pieces.is_empty()
+    }
+
     /// What was saved.
     pub(crate) fn finish(self) -> (BTreeMap<Shard, Vec<u8>>, Vec<(String, Vec<u8>)>) {
         (self.by_shard, self.pieces)

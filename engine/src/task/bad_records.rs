@@ -41,13 +41,10 @@ impl BadRecordDesk {
             BadRecords::Skip => counters.iter().map(|_| Policy::Skip).collect(),
             BadRecords::DeadLetter(sink) => {
                 let setup = SinkSetup::new(&format!("{vertex}.dead-letter"), parallelism);
-                let writers = sink
-                    .open(setup)
-                    .await
-                    .map_err(|error| error.at(vertex, 0))?;
+                let writers = sink.open(setup).await.map_err(|error| error.of(vertex))?;
                 if writers.is_empty() {
                     let message = "its dead-letter sink gave no writer";
-                    return Err(Error::internal(message).at(vertex, 0));
+                    return Err(Error::internal(message).of(vertex));
                 }
                 let writers: Vec<SharedWriter> = writers
                     .into_iter()
@@ -100,7 +97,7 @@ impl BadRecordDesk {
                 let mut refused = Vec::new();
                 let mut writer = writer.lock().await;
                 writer.write(&mut batch, &mut refused).await?;
-                writer.push().await?;
+                writer.hand_over().await?;
                 Self::none_refused(refused)
             }
         }

@@ -174,7 +174,7 @@ pub(crate) trait AnyWriter: Send {
         batch: &'a mut AnyBatch,
         bad: &'a mut Vec<BadRecord>,
     ) -> BoxFuture<'a, Result<()>>;
-    fn push(&mut self) -> BoxFuture<'_, Result<()>>;
+    fn hand_over(&mut self) -> BoxFuture<'_, Result<()>>;
     fn flush<'a>(&'a mut self, bad: &'a mut Vec<BadRecord>) -> BoxFuture<'a, Result<()>>;
     fn close<'a>(&'a mut self, bad: &'a mut Vec<BadRecord>) -> BoxFuture<'a, Result<()>>;
 }
@@ -217,8 +217,8 @@ impl<T: Send + 'static> AnyWriter for WriterOf<T> {
     ) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { self.0.write(batch.of::<T>()?, bad).await })
     }
-    fn push(&mut self) -> BoxFuture<'_, Result<()>> {
-        self.0.push()
+    fn hand_over(&mut self) -> BoxFuture<'_, Result<()>> {
+        self.0.hand_over()
     }
     fn flush<'a>(&'a mut self, bad: &'a mut Vec<BadRecord>) -> BoxFuture<'a, Result<()>> {
         self.0.flush(bad)

@@ -62,7 +62,7 @@ impl SinkTask {
                 Some(Event::End) => return self.close().await,
                 Some(Event::Orphaned) => return Err(Stop::Orphaned),
                 None => {
-                    let outcome = self.outside.push().await;
+                    let outcome = self.outside.hand_over().await;
                     self.settle(outcome).await?;
                     let inputs = &mut self.inputs;
                     poll_fn(|cx| {
@@ -154,17 +154,17 @@ impl Outside {
         }
         writer.write(batch, &mut self.bad).await?;
         if runtime::now() - self.since > MAX_AGE {
-            return self.push().await;
+            return self.hand_over().await;
         }
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
         if !self.written.is_empty() {
-            writer.push().await?;
+            writer.hand_over().await?;
             self.note_handed_over();
         }
         Ok(())
@@ -184,7 +184,7 @@ impl Outside {
             return Ok(());
         };
         // Handed over first: that what was waited for at the end does not count as latency.
-        writer.push().await?;
+        writer.hand_over().await?;
         self.note_handed_over();
         let Some(writer) = &mut self.writer else {
             return Ok(());

@@ -121,11 +121,15 @@ impl Stage {
 
     /// Saves its state, if it has some.
     pub(crate) fn snapshot(&mut self, shards: u32) -> Result<Option<VertexState>> {
-        let Some(kind) = self.state.clone() else {
-            return Ok(None);
-        };
         let mut writer = StateWriter::new(shards);
         self.call(|operator, _| operator.snapshot(&mut writer))?;
+        let Some(kind) = self.state.clone() else {
+            let lost = Error::config("it saves state, but does not say of what kind");
+            return match writer.is_empty() {
+                true => Ok(None),
+                false => Err(lost.at(&self.vertex, self.replica)),
+            };
+        };
         let (shards, pieces) = writer.finish();
         let frontier = self.input.watermark().map(|watermark| watermark.time);
         Ok(Some(VertexState {

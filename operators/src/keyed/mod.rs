@@ -1,8 +1,8 @@
 //! Keyed streams: partitioned so that equal keys meet.
 
-mod leave;
 mod rolling;
 mod table;
+mod unkeyed;
 
 pub(crate) use table::{Entry, KeyTable};
 

@@ -8,7 +8,6 @@ use millstream_engine::operator::Operator;
 use millstream_engine::outbox::{Outbox, Port, PortMaker};
 use millstream_engine::plan::{OperatorVertex, Replica, Route};
 use millstream_engine::sink::Sink;
-use millstream_engine::state::StateKind;
 
 use crate::pipe::Pipe;
 use crate::stream::Stream;
@@ -135,14 +134,41 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
         Stream::plain(tail.through(vertex.with_port(PortMaker::moving::<U>())))
     }
 
-    /// Runs an [`Operator`] of one's own, with one input of `T` and one output of `U`.
+    /// Runs an [`Operator`] of your own, with one input of `T` and one output of `U`; `make` makes each replica.
     ///
-    /// One that keeps state says of what kind it is (`StateKind::of::<T>("name", 1)`): without a kind nothing of it
-    /// is saved. `millstream::harness` puts an operator through all that can happen to it.
+    /// The [harness](millstream_engine::harness) puts an operator through all that can happen to it.
+    ///
+    /// ```
+    /// use millstream::batch::AnyBatch;
+    /// use millstream::operator::Operator;
+    /// use millstream::outbox::Outbox;
+    /// # use millstream::prelude::*;
+    ///
+    /// /// Says how many records each batch has.
+    /// struct Sizes;
+    ///
+    /// impl Operator for Sizes {
+    ///     fn on_batch(&mut self, _: usize, batch: &mut AnyBatch, out: &mut Outbox) -> millstream::Result<()> {
+    ///         let records = batch.of::<i32>()?.records.drain(..).len();
+    ///         let now = out.processing_time();
+    ///         out.port::<usize>(0)?.push(records, now);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("numbers", from_iter(1..=3))
+    ///     .operator::<usize, _>("sizes", |_| Sizes)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.simulate(1)?;
+    /// assert_eq!(results.take().iter().sum::<usize>(), 3);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn operator<U, O>(
         self,
         name: &str,
-        state: Option<StateKind>,
         mut make: impl FnMut(&Replica) -> O + Send + 'static,
     ) -> Stream<U>
     where
@@ -151,8 +177,11 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     {
         let make = move |replica: &Replica| Box::new(make(replica)) as Box<dyn Operator>;
         let mut vertex = OperatorVertex::named(name, "operator", Box::new(make));
-        if let Some(kind) = state {
+        if let Some(kind) = O::state_kind() {
             vertex = vertex.with_state(kind);
+        }
+        if O::is_polled() {
+            vertex = vertex.in_own_task();
         }
         Stream::plain(
             self.close()

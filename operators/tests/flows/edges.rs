@@ -122,7 +122,7 @@ fn whole_batches_and_operators_of_ones_own() {
                     port.push(record.value as u64 + 1, record.time);
                 }
             })
-            .operator::<u64, _>("twice", None, |_| Twice)
+            .operator::<u64, _>("twice", |_| Twice)
             .sink("out", out.sink());
     });
     assert_eq!(values, [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]);

@@ -12,7 +12,7 @@ use millstream_engine::{Error, Result};
 
 use super::identity::{Fingerprint, Identity, Saved};
 use crate::file::FollowFiles;
-use crate::file::listing::Pattern;
+use crate::file::pattern::Pattern;
 
 /// One thing that is new.
 pub(super) enum News {

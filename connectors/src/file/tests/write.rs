@@ -40,7 +40,7 @@ fn a_file_gets_its_name_when_it_is_complete() {
         let sink = || File::create(folder.path("new/../out")).lines::<u32>();
         let mut writer = writers(sink(), 4).await.remove(0);
         write(&mut writer, [1, 2]).await;
-        writer.push().await.unwrap();
+        writer.hand_over().await.unwrap();
         assert_eq!(text(folder.path("out.part")), "1\n2\n");
         write(&mut writer, [3]).await;
         writer.flush(&mut Vec::new()).await.unwrap();
@@ -179,21 +179,21 @@ fn parts_are_complete_by_size_age_and_epoch() {
         let row = |n| Row { n };
         // By size.
         write(&mut writers[0], (10..13).map(row)).await;
-        writers[0].push().await.unwrap();
+        writers[0].hand_over().await.unwrap();
         assert_eq!(text(folder.path("part-000-000007.csv")), "n\n10\n11\n12\n");
         // By age.
         write(&mut writers[0], [row(1)]).await;
-        writers[0].push().await.unwrap();
+        writers[0].hand_over().await.unwrap();
         runtime::sleep(Duration::from_secs(61)).await;
         assert!(!folder.path("part-000-000008.csv").exists());
         write(&mut writers[0], [row(2)]).await;
-        writers[0].push().await.unwrap();
+        writers[0].hand_over().await.unwrap();
         assert_eq!(text(folder.path("part-000-000008.csv")), "n\n1\n2\n");
         // By age, without a record that comes later.
         write(&mut writers[0], [row(4)]).await;
-        writers[0].push().await.unwrap();
+        writers[0].hand_over().await.unwrap();
         runtime::sleep(Duration::from_secs(61)).await;
-        writers[0].push().await.unwrap();
+        writers[0].hand_over().await.unwrap();
         assert_eq!(text(folder.path("part-000-000009.csv")), "n\n4\n");
         // By epoch, and without an empty part.
         write(&mut writers[1], [row(3)]).await;
@@ -214,7 +214,7 @@ fn a_part_that_is_not_closed_does_not_show() {
             .lines::<u32>();
         let mut writer = writers(sink, 1).await.remove(0);
         write(&mut writer, [1]).await;
-        writer.push().await.unwrap();
+        writer.hand_over().await.unwrap();
         drop(writer);
         assert_eq!(folder.names(), [".part-000-000000-..-x.unfinished"]);
         let source = crate::codec::ReadFormat::lines(File::open(folder.0.clone()));

@@ -4,6 +4,7 @@ use millstream_engine::bad_record::BadRecord;
 use millstream_engine::batch::Record;
 
 use crate::codec::{Encoder, Format, FrameEncoder};
+use crate::frame_writer::unwritable;
 use crate::framing::Framing;
 
 /// Encodes the records of one file after the other.
@@ -60,13 +61,7 @@ impl<F: Framing, E: Encoder> Encoding<F, E> {
                 self.encoder.append(&record.value, &mut self.bytes)
             };
             if let Err(cause) = encoded {
-                bad.push(BadRecord {
-                    origin: origin.to_owned(),
-                    position: format!("record {}", self.records),
-                    // It has no bytes.
-                    payload: Vec::new(),
-                    cause: cause.to_string(),
-                });
+                bad.push(unwritable(origin, self.records, &cause));
             }
             if self.bytes.len() >= Self::ENOUGH {
                 return true;

@@ -147,7 +147,7 @@ impl<F: Framing, E: Encoder> SinkWriter for PartsWriter<F, E> {
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         self.append().await?;
         match &mut self.part {
             Some((_, begun)) if self.settings.is_old(*begun) => self.complete().await,

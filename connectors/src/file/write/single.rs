@@ -115,7 +115,7 @@ impl<F: Framing, E: Encoder> SinkWriter for FileWriter<F, E> {
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         self.file.append(&mut self.encoding.bytes).await?;
         self.file.written().await
     }

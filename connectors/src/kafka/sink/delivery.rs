@@ -44,8 +44,6 @@ struct Run {
     delivered: Option<(Instant, u64)>,
 }
 
-/// So many bytes of a refused record are kept for the dead letter.
-const MAX_PAYLOAD: usize = 64 << 10;
 /// How long to poll before looking whether it is over.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -165,7 +163,7 @@ impl ProducerContext for Deliveries {
                 Some(code) if is_bad_record(code) => {
                     let payload = message.payload().unwrap_or_default();
                     let position = format!("partition {}", message.partition());
-                    let refused = refused(message.topic(), position, payload, code.to_string());
+                    let refused = BadRecord::new(message.topic(), position, payload, code);
                     lock(&self.refused).push(refused);
                 }
                 _ => {
@@ -179,16 +177,6 @@ impl ProducerContext for Deliveries {
         if done >= self.awaited.load(Ordering::SeqCst) {
             self.writer.wake();
         }
-    }
-}
-
-/// A record the outside does not take.
-pub(super) fn refused(topic: &str, position: String, payload: &[u8], cause: String) -> BadRecord {
-    BadRecord {
-        origin: topic.to_owned(),
-        position,
-        payload: payload.get(..MAX_PAYLOAD).unwrap_or(payload).to_owned(),
-        cause,
     }
 }
 

@@ -11,7 +11,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, BaseRecord};
 
 use super::compose::{Compose, Outgoing, Parts};
-use super::delivery::{Deliveries, opaque, refused};
+use super::delivery::{Deliveries, opaque};
 use crate::kafka::error::{error, is_bad_record};
 use crate::kafka::settings::Settings;
 
@@ -87,12 +87,7 @@ impl<C: Compose> KafkaWriter<C> {
                 }
                 KafkaError::MessageProduction(code) if is_bad_record(code) => {
                     let payload = payload.map(Vec::as_slice).unwrap_or_default();
-                    bad.push(refused(
-                        &self.topic,
-                        record_of(time),
-                        payload,
-                        code.to_string(),
-                    ));
+                    bad.push(BadRecord::new(&*self.topic, record_of(time), payload, code));
                     return Ok(());
                 }
                 cause => {
@@ -123,14 +118,14 @@ impl<C: Compose> SinkWriter for KafkaWriter<C> {
                 Ok(()) => self.send(record.time, arrival, bad).await?,
                 Err(cause) => {
                     let position = record_of(record.time);
-                    bad.push(refused(&self.topic, position, &[], cause.to_string()));
+                    bad.push(BadRecord::new(&*self.topic, position, &[], cause));
                 }
             }
         }
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         // librdkafka sends by itself, `linger.ms` after the first record of a batch.
         self.deliveries.check()
     }

@@ -59,9 +59,6 @@ pub(super) struct Trouble {
     pub(super) offset: i64,
 }
 
-/// So many bytes of a bad record are kept for the dead letter.
-const MAX_PAYLOAD: usize = 64 << 10;
-
 impl<E: Extract> Loader<E> {
     pub(super) fn new(extract: E, inbox: Arc<Inbox<E::Out>>) -> Self {
         Loader {
@@ -227,10 +224,11 @@ impl<E: Extract> Loader<E> {
 
 fn bad_record(message: &Message<'_>, cause: String) -> BadRecord {
     let payload = message.payload().unwrap_or_default();
-    BadRecord {
-        origin: format!("{}[{}]", message.topic(), message.partition()),
-        position: format!("offset {}", message.offset()),
-        payload: payload.get(..MAX_PAYLOAD).unwrap_or(payload).to_owned(),
+    let origin = format!("{}-{}", message.topic(), message.partition());
+    BadRecord::new(
+        origin,
+        format!("offset {}", message.offset()),
+        payload,
         cause,
-    }
+    )
 }

@@ -3,8 +3,8 @@
 //! Every reader is a consumer with a thread of its own, which polls, decodes and hands over whole batches;
 //! nothing of librdkafka is called on the executor.
 
+mod context;
 mod extract;
-mod group;
 mod inbox;
 mod loader;
 mod open;

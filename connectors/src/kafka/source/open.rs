@@ -8,8 +8,8 @@ use millstream_engine::{Error, Result, runtime};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use super::context::Group;
 use super::extract::Extract;
-use super::group::Group;
 use super::inbox::Inbox;
 use super::start::{Name, Starts, ends};
 use super::worker::{self, Reading, Task};

@@ -9,8 +9,8 @@ use millstream_engine::{Result, runtime};
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::context::Rebalance;
 use super::extract::Extract;
-use super::group::Rebalance;
 use super::inbox::Partition;
 use super::loader::Owned;
 use super::start::{Begin, LOOK_UP, Name, marks};

@@ -10,8 +10,8 @@ use millstream_engine::{Error, ErrorKind, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
+use super::context::{Group, Rebalance};
 use super::extract::Extract;
-use super::group::{Group, Rebalance};
 use super::inbox::{Event, Inbox};
 use super::loader::{Loader, Trouble};
 use super::start::{LOOK_UP, Name, Starts};
@@ -278,8 +278,6 @@ impl<E: Extract> Worker<E> {
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    let text = text.unwrap_or_else(|| "a panic without a message".to_owned());
+    let text = runtime::panic_message(panic);
     Error::new(ErrorKind::User, format!("decoding panicked: {text}"))
 }

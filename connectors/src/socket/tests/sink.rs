@@ -25,7 +25,7 @@ async fn open<S: Sink>(sink: S) -> S::Writer {
 async fn put<W: SinkWriter>(writer: &mut W, values: impl IntoIterator<Item = W::In>) {
     let mut bad = Vec::new();
     writer.write(&mut batch_of(values), &mut bad).await.unwrap();
-    writer.push().await.unwrap();
+    writer.hand_over().await.unwrap();
     assert_eq!(bad, []);
 }
 
@@ -90,7 +90,7 @@ fn a_peer_that_stays_away_fails_the_flow() {
             .write(&mut batch_of(["hello"]), &mut vec![])
             .await
             .unwrap();
-        let error = writer.push().await.unwrap_err();
+        let error = writer.hand_over().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connection);
     });
 }
@@ -151,7 +151,7 @@ where
     BroadcastWriter<F, E>: SinkWriter,
 {
     while writer.listening() < count {
-        writer.push().await.unwrap();
+        writer.hand_over().await.unwrap();
         runtime::yield_now().await;
     }
 }
@@ -211,7 +211,7 @@ fn who_leaves_without_a_word_gives_its_place_back() {
             wait_for_listeners(&mut writer, 1).await;
             drop(peer);
             while writer.listening() > 0 {
-                writer.push().await.unwrap();
+                writer.hand_over().await.unwrap();
                 runtime::yield_now().await;
             }
         }

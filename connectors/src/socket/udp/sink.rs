@@ -86,7 +86,7 @@ impl<F: Framing, E: Encoder> SinkWriter for UdpWriter<F, E> {
         Ok(())
     }
 
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         Ok(())
     }
 

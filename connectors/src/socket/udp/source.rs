@@ -169,11 +169,6 @@ impl<F: Framing, D: Decoder> UdpReader<F, D> {
 
 impl<F, D> Datagram<F, D> {
     fn bad(&self, payload: &[u8], cause: String) -> BadRecord {
-        BadRecord {
-            origin: self.peer.clone(),
-            position: format!("byte {}", self.taken),
-            payload: payload.to_owned(),
-            cause,
-        }
+        BadRecord::new(&self.peer, format!("byte {}", self.taken), payload, cause)
     }
 }

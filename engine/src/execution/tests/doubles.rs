@@ -105,12 +105,13 @@ impl SourceReader for NumbersReader {
         let end = (self.next + self.step).min(self.config.count);
         for n in self.next..end {
             if self.config.bad_at == Some(n) {
-                intake.bad(BadRecord {
-                    origin: "numbers".into(),
-                    position: format!("number {n}"),
-                    payload: n.to_string().into_bytes(),
-                    cause: "unlucky".into(),
-                });
+                let (position, payload) = (format!("number {n}"), n.to_string());
+                intake.bad(BadRecord::new(
+                    "numbers",
+                    position,
+                    payload.as_bytes(),
+                    "unlucky",
+                ));
             } else {
                 intake.push(n);
             }
@@ -183,7 +184,7 @@ impl<T: Send + 'static> SinkWriter for Collect<T> {
         }
         Ok(())
     }
-    async fn push(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         Ok(())
     }
     async fn flush(&mut self, _bad: &mut Vec<BadRecord>) -> Result<()> {

@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 use futures::future::{Either, select};
 use millstream_engine::runtime::{self, Task};
 
-use super::hearing::{farewell, until_closed};
+use super::peer_closed::{farewell, until_closed};
 use super::transport::{Listener, Socket};
 
 /// Who takes nothing for so long is cut off.

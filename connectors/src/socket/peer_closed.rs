@@ -1,4 +1,4 @@
-//! Hearing a peer whose words count for nothing: whether it is still there.
+//! Whether a peer is still there from whom nothing is read: what it sends is ignored, that it closes is noticed.
 
 use std::io;
 use std::pin::Pin;
