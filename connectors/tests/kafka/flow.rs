@@ -97,16 +97,15 @@ fn a_flow_that_was_stopped_goes_on_where_it_was() {
 #[test]
 fn the_broker_is_killed_and_comes_back() {
     // Only where a test may do that: see `tests/kafka/broker run`.
-    let (Ok(_), Ok(restart)) = (
+    let (Ok(bootstrap), Ok(restart)) = (
         std::env::var("KAFKA_BOOTSTRAP"),
         std::env::var("KAFKA_RESTART"),
     ) else {
         return;
     };
-    let broker = Broker::any();
+    let broker = Broker::alone(bootstrap.clone());
     let (from, to) = (broker.topic(3), broker.topic(2));
     let mut all = broker.fill(&from, 3, 20_000);
-    let bootstrap = broker.bootstrap.clone();
     let (source, target) = (from.clone(), to.clone());
     let group = unique("group");
     let flow = Flow::new("mirror", move |flow| {

@@ -187,7 +187,11 @@ fn what_is_too_large_is_a_bad_record_and_the_rest_is_written() {
         assert_eq!(bad.len(), 1);
         assert_eq!(bad[0].origin, topic);
         assert_eq!(bad[0].position, "record of 1970-01-01T00:00:01.5Z");
-        assert_eq!(bad[0].payload.len(), 2_000_000, "all of it, for the dead letter");
+        assert_eq!(
+            bad[0].payload.len(),
+            2_000_000,
+            "all of it, for the dead letter"
+        );
         let mut driven = Driven::open(broker.numbers(&topic).until_end(), 1)
             .await
             .unwrap();

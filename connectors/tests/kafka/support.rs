@@ -1,6 +1,7 @@
 //! A broker, a topic with something in it, and readers driven by hand.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use futures::future::select_all;
@@ -23,7 +24,17 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 pub(crate) struct Broker {
     pub(crate) bootstrap: String,
     pub(crate) mock: Option<MockCluster<'static, DefaultProducerContext>>,
+    _turn: Turn,
 }
+
+/// The tests share a real broker, but for the one that kills it.
+enum Turn {
+    Free,
+    Shared(#[allow(dead_code)] RwLockReadGuard<'static, ()>),
+    Alone(#[allow(dead_code)] RwLockWriteGuard<'static, ()>),
+}
+
+static REAL: RwLock<()> = RwLock::new(());
 
 impl Broker {
     pub(crate) fn any() -> Self {
@@ -31,8 +42,18 @@ impl Broker {
             Ok(bootstrap) => Broker {
                 bootstrap,
                 mock: None,
+                _turn: Turn::Shared(REAL.read().unwrap_or_else(PoisonError::into_inner)),
             },
             Err(_) => Broker::mock(),
+        }
+    }
+
+    /// The broker at `bootstrap`, for a test that kills it: no other test uses it meanwhile.
+    pub(crate) fn alone(bootstrap: String) -> Self {
+        Broker {
+            bootstrap,
+            mock: None,
+            _turn: Turn::Alone(REAL.write().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
@@ -41,6 +62,7 @@ impl Broker {
         Broker {
             bootstrap: mock.bootstrap_servers(),
             mock: Some(mock),
+            _turn: Turn::Free,
         }
     }
 

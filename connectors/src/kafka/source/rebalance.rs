@@ -6,16 +6,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millstream_engine::{Result, runtime};
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::context::Rebalance;
+use super::context::{Group, Rebalance};
 use super::extract::Extract;
 use super::inbox::Partition;
 use super::loader::Owned;
-use super::start::{Begin, LOOK_UP, Name, marks};
+use super::start::{Begin, LOOK_UP, Name};
 use super::worker::{LAST_COMMIT, Worker};
-use crate::kafka::error::error;
+use crate::kafka::error::{error, is_passing};
 use crate::kafka::native;
 
 /// How long to wait before offsets that were not taken are sent again.
@@ -73,7 +74,7 @@ impl<E: Extract> Worker<E> {
     }
 
     /// Where each of these begins.
-    fn starts(&self, names: Vec<Name>) -> Result<BTreeMap<Name, Begin>> {
+    fn starts(&mut self, names: Vec<Name>) -> Result<BTreeMap<Name, Begin>> {
         let mut starts = BTreeMap::new();
         let mut open = Vec::new();
         for name in names {
@@ -83,14 +84,13 @@ impl<E: Extract> Worker<E> {
             }
         }
         if !open.is_empty() && self.task.commits {
-            let wrong = |cause| error(&self.task.settings, "asking for committed offsets", &cause);
-            let asked = list(open.iter().map(|name| (name, Offset::Invalid))).map_err(wrong)?;
-            let told = self
-                .consumer
-                .committed_offsets(asked, LOOK_UP)
-                .map_err(wrong)?;
+            let told = self.look_up("asking for committed offsets", |consumer| {
+                let asked = list(open.iter().map(|name| (name, Offset::Invalid)))?;
+                let told = consumer.committed_offsets(asked, LOOK_UP)?;
+                told.elements().iter().try_for_each(|place| place.error())?;
+                Ok(told)
+            })?;
             for place in told.elements() {
-                place.error().map_err(wrong)?;
                 if let Offset::Offset(known) = place.offset() {
                     let name = (place.topic().to_owned(), place.partition());
                     open.retain(|other| *other != name);
@@ -114,17 +114,43 @@ impl<E: Extract> Worker<E> {
     }
 
     /// Puts a number to an offset.
-    fn place(&self, name: &Name, offset: Offset) -> Result<Begin> {
-        let marks = || marks(name, &self.consumer, &self.task.settings);
-        let (offset, known) = match offset {
-            Offset::Offset(known) => (offset, known),
-            _ => (offset, marks()?.0),
+    fn place(&mut self, (topic, partition): &Name, offset: Offset) -> Result<Begin> {
+        let known = match offset {
+            Offset::Offset(known) => known,
+            _ => {
+                let doing = format!("asking where {topic}-{partition} begins");
+                let ask = |consumer: &BaseConsumer<Group>| {
+                    consumer.fetch_watermarks(topic, *partition, LOOK_UP)
+                };
+                self.look_up(&doing, ask)?.0
+            }
         };
         Ok(Begin {
             offset,
             known,
             moves_group: true,
         })
+    }
+
+    /// Asks the brokers, again and again while they are away: a restart of one of them must not end the flow.
+    fn look_up<A>(
+        &mut self,
+        doing: &str,
+        ask: impl Fn(&BaseConsumer<Group>) -> KafkaResult<A>,
+    ) -> Result<A> {
+        loop {
+            let cause = match ask(&self.consumer) {
+                Ok(answer) => return Ok(answer),
+                Err(cause) => cause,
+            };
+            self.take_orders();
+            let is_passing = cause.rdkafka_error_code().is_some_and(is_passing);
+            if self.closing || !is_passing {
+                return Err(error(&self.task.settings, doing, &cause));
+            }
+            tracing::warn!("{doing}, trying again: {cause}");
+            self.task.inbox.bell.wait(RETRY);
+        }
     }
 
     fn revoked(&mut self, rebalance: Rebalance) -> Result<()> {

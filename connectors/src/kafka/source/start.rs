@@ -162,7 +162,7 @@ impl Starts {
 }
 
 /// The oldest offset of a partition, and the one behind its last record.
-pub(super) fn marks<C: ConsumerContext>(
+fn marks<C: ConsumerContext>(
     (topic, partition): &Name,
     consumer: &BaseConsumer<C>,
     settings: &Settings,
@@ -227,5 +227,6 @@ fn at_time<C: ConsumerContext>(
     Ok(starts)
 }
 
-/// So long may a look-up take that a running consumer cannot go on without.
-pub(super) const LOOK_UP: Duration = Duration::from_secs(30);
+/// How long one look-up may take that a running consumer cannot go on without. It is repeated, and in between the
+/// consumer listens whether it is to close.
+pub(super) const LOOK_UP: Duration = Duration::from_secs(5);
