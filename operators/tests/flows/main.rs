@@ -7,3 +7,4 @@ mod edges;
 mod live;
 mod mistakes;
 mod seeds;
+mod windows;

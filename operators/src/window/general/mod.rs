@@ -1,11 +1,12 @@
 //! Windows that may speak more than once, merge, overlap, or go by processing time.
 //!
-//! By duty: [`slot`] keeps the windows, [`moments`] says whose turn it is, [`speech`] says what a window has come to,
+//! By duty: [`slots`] keeps the windows, [`moments`] says whose turn it is, [`speech`] says what a window has come to,
 //! [`saved`] is their saved form. What can be done faster has an operator of its own.
 
 mod moments;
 mod saved;
 mod slot;
+mod slots;
 mod speech;
 
 use std::marker::PhantomData;
@@ -23,7 +24,8 @@ use crate::aggregate::Aggregate;
 use crate::keyed::Key;
 use crate::window::{LATE, Panes, Timing, Trigger, Window, WindowAssigner};
 use moments::{Ends, Now, Pulses};
-use slot::{Kept, Slot, Slots};
+use slot::{Kept, Slot};
+use slots::Slots;
 use speech::Held;
 
 pub(super) use moments::Clock;

@@ -1,12 +1,10 @@
-//! The windows that are kept, each under its key.
+//! A window of a key, while it is kept.
 
-use hashbrown::HashTable;
 use millstream_engine::key::KeyHash;
 use millstream_engine::runtime::Instant;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::keyed::Key;
 use crate::window::{Pane, Window};
 
 /// A window of a key.
@@ -86,100 +84,4 @@ impl<S> Kept<S> {
         self.number = self.number.max(other.number);
         self.latest = self.latest.max(other.latest);
     }
-}
-
-/// Slots by number, and an index of them. Windows that merge are found by their key, others by key and window: a key
-/// may have many of those.
-pub(super) struct Slots<K, S> {
-    merges: bool,
-    slots: Vec<Option<Slot<K, S>>>,
-    free: Vec<u32>,
-    index: HashTable<u32>,
-}
-
-impl<K: Key, S> Slots<K, S> {
-    pub(super) fn new(merges: bool) -> Self {
-        Slots {
-            merges,
-            slots: Vec::new(),
-            free: Vec::new(),
-            index: HashTable::new(),
-        }
-    }
-
-    pub(super) fn get(&self, id: u32) -> Option<&Slot<K, S>> {
-        self.slots.get(id as usize)?.as_ref()
-    }
-
-    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Slot<K, S>> {
-        self.slots.get_mut(id as usize)?.as_mut()
-    }
-
-    /// The slot of just this window.
-    pub(super) fn find(&self, hash: KeyHash, key: &K, window: Window) -> Option<u32> {
-        let is_it = |&id: &u32| {
-            self.get(id).is_some_and(|slot| {
-                slot.hash == hash && slot.kept.window == window && slot.key == *key
-            })
-        };
-        let place = place(self.merges, hash, window);
-        self.index.find(place, is_it).copied()
-    }
-
-    /// All slots of the key whose windows overlap this one, in the order of their windows.
-    pub(super) fn find_overlapping(
-        &self,
-        hash: KeyHash,
-        key: &K,
-        window: Window,
-        found: &mut Vec<u32>,
-    ) {
-        let of_key = self.index.iter_hash(place(self.merges, hash, window));
-        found.extend(of_key.copied().filter(|&id| {
-            self.get(id).is_some_and(|slot| {
-                slot.hash == hash && slot.kept.window.overlaps(window) && slot.key == *key
-            })
-        }));
-        found.sort_unstable_by_key(|&id| self.get(id).map(|slot| slot.kept.window));
-    }
-
-    pub(super) fn insert(&mut self, slot: Slot<K, S>) -> u32 {
-        let (merges, place_of) = (self.merges, place(self.merges, slot.hash, slot.kept.window));
-        let id = self.free.pop().unwrap_or(self.slots.len() as u32);
-        match self.slots.get_mut(id as usize) {
-            Some(free) => *free = Some(slot),
-            None => self.slots.push(Some(slot)),
-        }
-        let slots = &self.slots;
-        let place_again = |&id: &u32| match slots.get(id as usize) {
-            Some(Some(slot)) => place(merges, slot.hash, slot.kept.window),
-            _ => 0,
-        };
-        self.index.insert_unique(place_of, id, place_again);
-        id
-    }
-
-    pub(super) fn remove(&mut self, id: u32) -> Option<Slot<K, S>> {
-        let slot = self.slots.get_mut(id as usize)?.take()?;
-        let place = place(self.merges, slot.hash, slot.kept.window);
-        if let Ok(entry) = self.index.find_entry(place, |&it| it == id) {
-            entry.remove();
-        }
-        self.free.push(id);
-        Some(slot)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot<K, S>> {
-        self.slots.iter().flatten()
-    }
-}
-
-/// Where a window stands in the index.
-fn place(merges: bool, hash: KeyHash, window: Window) -> u64 {
-    if merges {
-        return hash.0;
-    }
-    // The windows of one key must spread in the table's lowest and highest bits: a folded multiply.
-    let start = u128::from(window.start.as_micros() as u64) * 0x9e37_79b9_7f4a_7c15;
-    hash.0 ^ (start as u64) ^ ((start >> 64) as u64)
 }

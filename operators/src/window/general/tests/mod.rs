@@ -1,6 +1,7 @@
 //! Windows against a naive model, and what can be told by example.
 
 mod naive;
+mod steps;
 
 use std::time::Duration;
 
