@@ -25,6 +25,6 @@ pub use pipe::{Identity, Pipe};
 pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
 pub use window::{
-    Pane, SameKey, Sliding, Tumbling, Window, WindowAssigner, WindowResult, WindowResults,
-    WindowedStream,
+    CountWindowedStream, Every, Global, Pane, Panes, SameKey, Session, Sliding, Timing, Trigger,
+    Tumbling, Window, WindowAssigner, WindowResult, WindowResults, WindowedStream,
 };

@@ -1,28 +1,26 @@
-//! Windows that compute.
+//! Windows that compute: which operator does it.
 
-use std::marker::PhantomData;
+use std::any::Any;
 
-use hashbrown::hash_table;
-use millstream_engine::Result;
-use millstream_engine::batch::AnyBatch;
 use millstream_engine::key::Keyed;
-use millstream_engine::operator::{Operator, Step};
-use millstream_engine::outbox::{AnyPort, Outbox, Port, PortMaker};
+use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::{MakeOperator, OperatorVertex, Route};
-use millstream_engine::state::{StateKind, StateReader, StateWriter};
-use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::state::StateKind;
+use millstream_engine::time::whole_micros;
 
 use crate::aggregate::Aggregate;
-use crate::keyed::{Entry, Key, KeyedStream};
+use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
-use crate::window::open::OpenWindows;
-use crate::window::{Pane, Window, WindowAssigner, WindowResult, WindowedStream, check};
+use crate::window::general::{Clock, GeneralWindows, Rules};
+use crate::window::once::WindowAggregate;
+use crate::window::tumbling::gcd;
+use crate::window::{LATE, Tumbling, WindowAssigner, WindowResult, WindowedStream, check, note};
 
 /// The keyed stream of what windows come to.
 pub type WindowResults<K, V> = KeyedStream<K, WindowResult<K, V>>;
 
-impl<K: Key, T: Send + 'static> WindowedStream<K, T> {
-    /// Computes one result for each key and window.
+impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
+    /// Computes one result for each key and window, or as many as the [trigger](Self::trigger) asks for.
     ///
     /// Late records are counted; [`aggregate_with_late`](Self::aggregate_with_late) gives them as well.
     ///
@@ -44,7 +42,10 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T> {
     /// assert_eq!(results.take(), [(0, (2, 7.0)), (60_000, (1, 6.0))]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
-    pub fn aggregate<A: Aggregate<T>>(self, name: &str, aggregate: A) -> WindowResults<K, A::Out> {
+    pub fn aggregate<A>(self, name: &str, aggregate: A) -> WindowResults<K, A::Out>
+    where
+        A: Aggregate<T, State: Clone>,
+    {
         KeyedStream::keyed(self.into_tail(name, aggregate, false))
     }
 
@@ -68,11 +69,14 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T> {
     /// assert_eq!(results.take(), [2, 1]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
-    pub fn aggregate_with_late<A: Aggregate<T>>(
+    pub fn aggregate_with_late<A>(
         self,
         name: &str,
         aggregate: A,
-    ) -> (WindowResults<K, A::Out>, KeyedStream<K, T>) {
+    ) -> (WindowResults<K, A::Out>, KeyedStream<K, T>)
+    where
+        A: Aggregate<T, State: Clone>,
+    {
         let results = self.into_tail(name, aggregate, true);
         let mut late = results.clone();
         for (output, _) in &mut late.from {
@@ -81,106 +85,109 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T> {
         (KeyedStream::keyed(results), KeyedStream::keyed(late))
     }
 
-    fn into_tail<A: Aggregate<T>>(self, name: &str, aggregate: A, gives_late: bool) -> Tail {
-        let WindowedStream { stream, windows } = self;
-        check(&stream.tail, name, &windows);
-        let make: MakeOperator = Box::new(move |_| {
-            Box::new(WindowAggregate::<K, T, A> {
-                open: OpenWindows::new(windows),
-                aggregate: aggregate.clone(),
-                gives_late,
-                of: PhantomData,
-            })
-        });
+    fn into_tail<A>(self, name: &str, aggregate: A, gives_late: bool) -> Tail
+    where
+        A: Aggregate<T, State: Clone>,
+    {
+        self.check(name);
+        let (beat, is_one) = (self.beat(), self.is_one);
+        let by_watermark = self.clock == Clock::Watermark;
+        let input = self.stream.tail.clone().routed(Route::ByKey);
+        let (make, kind) = self.into_operator(aggregate, gives_late);
         let mut vertex = OperatorVertex::named(name, "window", make)
             .with_port(PortMaker::moving::<Keyed<K, WindowResult<K, A::Out>>>())
-            .with_state(StateKind::of::<(K, A::State)>(&windows.kind(), 1))
-            .with_beat(windows.beat());
+            .with_state(StateKind::of::<(K, A::State)>(&kind, 1));
+        if by_watermark && beat > 0 {
+            vertex = vertex.with_beat(beat);
+        }
         if gives_late {
             vertex = vertex.with_port(PortMaker::moving::<Keyed<K, T>>());
         }
-        stream.tail.routed(Route::ByKey).through(vertex)
-    }
-}
-
-/// The output of late records.
-const LATE: usize = 1;
-
-struct WindowAggregate<K, T, A: Aggregate<T>> {
-    open: OpenWindows<K, A::State>,
-    aggregate: A,
-    gives_late: bool,
-    of: PhantomData<fn(T)>,
-}
-
-impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K, T, A> {
-    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let mut late = 0;
-        self.open.begin(batch.arrival());
-        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
-            let Keyed { hash, key, value } = record.value;
-            let Some(table) = self.open.table(record.time) else {
-                late += 1;
-                if self.gives_late {
-                    let keyed = Keyed { hash, key, value };
-                    out.port(LATE)?.push_keyed(hash, keyed, record.time);
-                }
-                continue;
-            };
-            match table.place(hash, &key) {
-                hash_table::Entry::Occupied(mut entry) => {
-                    self.aggregate.add(&mut entry.get_mut().state, &value);
-                }
-                hash_table::Entry::Vacant(place) => {
-                    let state = self.aggregate.init(&value);
-                    place.insert(Entry { hash, key, state });
-                }
-            }
+        let mut tail = input.through(vertex);
+        if is_one {
+            tail.set_parallelism(1);
         }
-        out.count_late(late);
-        Ok(())
+        tail.timed &= by_watermark;
+        tail
     }
 
-    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
-        self.fire(watermark.time, out)
+    /// The fastest operator there is for them, and of what kind its state is.
+    fn into_operator<A>(self, aggregate: A, gives_late: bool) -> (MakeOperator, String)
+    where
+        A: Aggregate<T, State: Clone>,
+    {
+        let kind = self.windows.kind();
+        if let Some(windows) = self.once_as::<Tumbling>() {
+            let make: MakeOperator = Box::new(move |_| {
+                let aggregate = aggregate.clone();
+                Box::new(WindowAggregate::<K, T, A>::new(
+                    windows, aggregate, gives_late,
+                ))
+            });
+            return (make, kind);
+        }
+        let kind = match self.clock {
+            Clock::Watermark => format!("{kind}, with panes"),
+            Clock::ProcessingTime => format!("{kind}, with panes, of processing time"),
+        };
+        let WindowedStream {
+            windows,
+            trigger,
+            panes,
+            lateness,
+            clock,
+            ..
+        } = self;
+        let make: MakeOperator = Box::new(move |_| {
+            let rules = Rules {
+                clock,
+                trigger,
+                panes,
+                lateness,
+                gives_late,
+                ..Rules::of(&windows)
+            };
+            Box::new(GeneralWindows::<K, T, A>::new(rules, aggregate.clone()))
+        });
+        (make, kind)
     }
 
-    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        self.fire(Timestamp::MAX, out)
+    /// The windows, if they are of this type and speak but once, when the watermark passes their end.
+    fn once_as<V: Copy + 'static>(&self) -> Option<V> {
+        let once = self.trigger.on_time
+            && self.trigger.early.is_none()
+            && self.lateness.is_zero()
+            && self.clock == Clock::Watermark;
+        let windows: &dyn Any = &self.windows;
+        windows.downcast_ref().filter(|_| once).copied()
     }
 
-    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        self.open.save(state)
+    /// Only watermarks that pass a multiple of so many microseconds change a result; 0 if none does.
+    fn beat(&self) -> i64 {
+        let trigger = &self.trigger;
+        let early = trigger.early.and_then(|every| every.time);
+        let late = trigger.late.time;
+        let lateness = whole_micros(self.lateness);
+        let all = [Some(lateness), early, late].into_iter().flatten();
+        all.fold(self.windows.beat(), gcd)
     }
 
-    fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.open.restore(state)
+    /// Notes what is wrong with them, to be told when the flow starts.
+    fn check(&self, name: &str) {
+        let tail = Tail {
+            timed: self.stream.tail.timed || self.clock == Clock::ProcessingTime,
+            ..self.stream.tail.clone()
+        };
+        check(&tail, name, &self.windows);
+        if let Some(what) = self.trigger.mistake() {
+            note(&tail, format!("the windows of `{name}` {what}"));
+        }
+        if self.clock == Clock::ProcessingTime && !self.lateness.is_zero() {
+            let text = format!(
+                "the windows of `{name}` go by processing time, in which nothing is late: leave \
+                 `.allowed_lateness(…)` out"
+            );
+            note(&tail, text);
+        }
     }
 }
-
-impl<K: Key, T: Send + 'static, A: Aggregate<T>> WindowAggregate<K, T, A> {
-    fn fire(&mut self, watermark: Timestamp, out: &mut Outbox) -> Result<Step> {
-        let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
-        let aggregate = &self.aggregate;
-        let step = self.open.fire(watermark, |window: Window, entries| {
-            while let Some(Entry { hash, key, state }) = entries.pop() {
-                let value = WindowResult {
-                    key: key.clone(),
-                    window,
-                    pane: Pane::OnTime,
-                    value: aggregate.finish(state),
-                };
-                port.push_keyed(hash, Keyed { hash, key, value }, window.last());
-                if port.is_full() {
-                    return Ok(Step::More);
-                }
-            }
-            Ok(Step::Done)
-        })?;
-        self.open.note_held(out);
-        Ok(step)
-    }
-}
-
-#[cfg(test)]
-mod tests;

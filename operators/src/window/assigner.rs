@@ -10,7 +10,8 @@ use crate::window::Window;
 /// 1. Every window it gives contains the time it was asked for; it may give none, one or several, in the order of
 ///    their starts.
 /// 2. The answer depends on the time alone.
-/// 3. Two assigners with the same [`kind`](WindowAssigner::kind) give the same answers: saved windows are restored
+/// 3. If they [merge](WindowAssigner::merges), windows of one key that overlap become one, which spans them all.
+/// 4. Two assigners with the same [`kind`](WindowAssigner::kind) give the same answers: saved windows are restored
 ///    under it.
 ///
 /// Here is one of one's own, for windows that belong to no clock:
@@ -39,7 +40,7 @@ use crate::window::Window;
 /// Source: the `AssignWindows` of Akidau et al., *The Dataflow Model*, VLDB 2015.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` says of no record which windows it falls into",
-    note = "`Tumbling` and `Sliding` do, and what implements `WindowAssigner`"
+    note = "`Tumbling`, `Sliding`, `Session` and `Global` do, and what implements `WindowAssigner`"
 )]
 pub trait WindowAssigner: Clone + Send + 'static {
     /// Gives each window `time` lies in.
@@ -48,7 +49,13 @@ pub trait WindowAssigner: Clone + Send + 'static {
     /// What the windows are, in a few words: the identity of what is saved.
     fn kind(&self) -> String;
 
-    /// Every window ends at a multiple of so many microseconds: watermarks in between change no result.
+    /// Whether windows of one key that overlap become one, as sessions do.
+    fn merges(&self) -> bool {
+        false
+    }
+
+    /// Every window ends at a multiple of so many microseconds: watermarks in between change no result. With 0 they
+    /// end with the stream only.
     fn beat(&self) -> i64 {
         1
     }

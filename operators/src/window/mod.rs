@@ -1,23 +1,42 @@
-//! Windows of event time.
+//! Windows of event time, and of processing time.
+//!
+//! By duty: an [`assigner`] says which windows a record falls into ([`tumbling`], [`sliding`], [`session`],
+//! [`global`], the user's own); a [`trigger`] when they speak; a [`pane`] is what they say. [`stream`] is what the
+//! user writes; [`aggregate`] picks the operator: [`once`] for tumbling windows that speak once, [`general`] for all
+//! else.
+//! Windows by number of records are in [`count`].
 
 mod aggregate;
 mod assigner;
+mod count;
+mod general;
+mod global;
 mod join;
+mod once;
 mod open;
+mod pane;
+mod session;
 mod sliding;
+mod stream;
+mod trigger;
 mod tumbling;
 
 pub use aggregate::WindowResults;
 pub use assigner::WindowAssigner;
+pub use count::CountWindowedStream;
+pub use global::Global;
 pub use join::SameKey;
+pub use pane::{Pane, Panes, Timing, WindowResult};
+pub use session::Session;
 pub use sliding::Sliding;
+pub use stream::WindowedStream;
+pub use trigger::{Every, Trigger};
 pub use tumbling::Tumbling;
 
 use millstream_engine::Error;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
 
 /// A stretch of event time: from `start` up to, and not including, `end`.
@@ -40,59 +59,39 @@ impl Window {
     pub fn last(self) -> Timestamp {
         Timestamp::from_micros(self.end.as_micros().saturating_sub(1))
     }
-}
 
-/// What a window came to, under one key. Its timestamp is the [last](Window::last) moment of the window.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct WindowResult<K, V> {
-    /// The key.
-    pub key: K,
-    /// The window.
-    pub window: Window,
-    /// Which of the window's results this is.
-    pub pane: Pane,
-    /// What it came to.
-    pub value: V,
-}
+    /// Whether they have a moment in common.
+    fn overlaps(self, other: Window) -> bool {
+        self.start < other.end && other.start < self.end
+    }
 
-/// Which of its window's results a result is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Pane {
-    /// The one given when the watermark passed the window's end.
-    OnTime,
-}
-
-/// A keyed stream cut into windows; see [`KeyedStream::window`].
-#[must_use = "windows do nothing until they are aggregated"]
-pub struct WindowedStream<K, T> {
-    stream: KeyedStream<K, T>,
-    windows: Tumbling,
-}
-
-impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
-    /// Cuts the stream into windows of event time, each key's for itself.
-    ///
-    /// A window's result is given when the watermark passes its end. A record that comes later than that is late.
-    /// The state is that of the windows the watermark has not passed.
-    pub fn window(self, windows: Tumbling) -> WindowedStream<K, T> {
-        WindowedStream {
-            stream: self,
-            windows,
+    /// The smallest window that spans both.
+    fn hull(self, other: Window) -> Window {
+        Window {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
         }
     }
 }
 
-/// Notes a mistake if a stream that is put in windows has no event time, or the windows no length.
+/// The output of late records.
+const LATE: usize = 1;
+
+/// Notes a mistake if a stream that is put in windows of event time has none, or the windows are nothing.
 fn check(tail: &Tail, name: &str, windows: &impl WindowAssigner) {
-    let mistake = |text: String| tail.scope.with(|graph| graph.error(Error::config(text)));
     if !tail.timed {
-        mistake(format!(
+        let text = format!(
             "`{name}` has windows of event time, but its stream has none: call `.event_time(|record| …, \
              Lateness::bounded(…))` on it, best right behind the source"
-        ));
+        );
+        note(tail, text);
     }
     if let Some(what) = windows.mistake() {
-        mistake(format!("the windows of `{name}` {what}"));
+        note(tail, format!("the windows of `{name}` {what}"));
     }
+}
+
+/// Notes a mistake, to be told when the flow starts.
+fn note(tail: &Tail, mistake: String) {
+    tail.scope.with(|graph| graph.error(Error::config(mistake)));
 }

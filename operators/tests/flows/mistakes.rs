@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use millstream::ErrorKind;
+use millstream::operators::{Every, Global, Session, Trigger};
 use millstream::prelude::*;
 
 fn mistake(build: impl Fn(&Scope) + Send + Sync + 'static) -> String {
@@ -79,4 +80,62 @@ fn sizes_must_be_something() {
             .discard();
     });
     assert!(told.contains("`calls` allows no call in flight"), "{told}");
+}
+
+#[test]
+fn windows_must_be_something_and_speak_now_and_then() {
+    let told = mistake(|flow| {
+        let keyed = |name: &str| {
+            flow.source(name, from_iter(0..10))
+                .event_time(|n| Timestamp::from_secs(*n), Lateness::none())
+                .key_by(|n| *n)
+        };
+        let never = Trigger::at_watermark().early(Every::records(0));
+        keyed("a")
+            .window(Session::gap(seconds(0)))
+            .aggregate("gaps", count())
+            .discard();
+        keyed("b")
+            .window(Global::new())
+            .trigger(never)
+            .aggregate("never", count())
+            .discard();
+        keyed("c")
+            .window(Tumbling::of(hours(1)))
+            .processing_time()
+            .allowed_lateness(hours(1))
+            .aggregate("clock", count())
+            .discard();
+        keyed("d")
+            .count_window(5)
+            .every(0)
+            .aggregate("none", count())
+            .discard();
+    });
+    for what in [
+        "the windows of `gaps` have a gap of less",
+        "the windows of `never` speak every 0 records",
+        "the windows of `clock` go by processing time",
+        "the windows of `none` are of no record",
+    ] {
+        assert!(told.contains(what), "{told}");
+    }
+}
+
+#[test]
+fn windows_of_processing_time_and_of_records_need_no_event_time() {
+    let flow = Flow::new("right", |flow| {
+        let numbers = numbers(flow).key_by(|n| n % 2);
+        numbers
+            .clone()
+            .window(Session::gap(seconds(1)))
+            .processing_time()
+            .aggregate("sessions", count())
+            .discard();
+        numbers
+            .count_window(3)
+            .aggregate("threes", count())
+            .discard();
+    });
+    flow.plan().unwrap();
 }

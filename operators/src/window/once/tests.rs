@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use millstream_engine::batch::{Batch, Record};
 use millstream_engine::harness::{Harness, saved};
+use millstream_engine::outbox::PortMaker;
 use millstream_engine::runtime::Instant;
 use proptest::prelude::*;
 
@@ -11,11 +12,9 @@ use crate::testing::{Given, at, entry, given, script, show};
 use crate::{Tumbling, count, sum};
 
 fn harness(windows: Tumbling) -> Harness {
-    Harness::new(move |_| WindowAggregate::<String, i64, _> {
-        open: OpenWindows::new(windows),
-        aggregate: (count(), sum(|value: &i64| *value)),
-        gives_late: true,
-        of: PhantomData,
+    Harness::new(move |_| {
+        let aggregate = (count(), sum(|value: &i64| *value));
+        WindowAggregate::<String, i64, _>::new(windows, aggregate, true)
     })
     .with_keyed_input(entry)
     .with_output(|result: &Keyed<String, WindowResult<String, (u64, i64)>>| {
@@ -109,12 +108,7 @@ type Results = Keyed<u64, WindowResult<u64, u64>>;
 
 #[test]
 fn many_results_leave_in_steps_and_a_snapshot_between_loses_none() {
-    let new = || WindowAggregate::<u64, (), _> {
-        open: OpenWindows::new(tens()),
-        aggregate: count(),
-        gives_late: false,
-        of: PhantomData,
-    };
+    let new = || WindowAggregate::<u64, (), _>::new(tens(), count(), false);
     let port = || Outbox::new(vec![PortMaker::moving::<Results>().make_single()]);
     let (mut operator, mut out) = (new(), port());
     let mut batch = Batch::new(Instant::from_nanos(0));

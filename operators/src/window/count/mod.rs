@@ -1,0 +1,146 @@
+//! Windows of so many records.
+
+mod operator;
+
+use millstream_engine::key::Keyed;
+use millstream_engine::outbox::PortMaker;
+use millstream_engine::plan::{MakeOperator, OperatorVertex, Route};
+use millstream_engine::state::StateKind;
+
+use crate::aggregate::Aggregate;
+use crate::keyed::{Key, KeyedStream};
+use crate::pipe::Pipe;
+use crate::stream::Stream;
+use crate::window::{WindowResult, WindowResults, note};
+use operator::CountWindows;
+
+/// A keyed stream cut into windows of so many records; see [`KeyedStream::count_window`].
+#[must_use = "windows do nothing until they are aggregated"]
+pub struct CountWindowedStream<K, T> {
+    stream: KeyedStream<K, T>,
+    counts: Counts,
+    /// Whether all records are under one key, so that a single replica is enough.
+    is_one: bool,
+}
+
+/// How many records are in a window, and how many lie between the beginnings of two.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    size: u64,
+    slide: u64,
+}
+
+impl Counts {
+    /// The greatest number of records that always are in the same windows.
+    fn slice(self) -> u64 {
+        let (mut a, mut b) = (self.size, self.slide);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a.max(1)
+    }
+}
+
+impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
+    /// Cuts the stream into windows of `size` records each, in the order they come, each key's for itself.
+    ///
+    /// A window's result is given with its last record. Its [`Window`](crate::Window) is from the earliest to the
+    /// latest time of its records, which may come in any order: nothing is late. At the end of the stream each window
+    /// that is not full gives what it has, in a pane that is [early](crate::Timing::Early).
+    ///
+    /// The state grows with the number of keys that have a window begun.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("prices", from_iter([3.0, 5.0, 4.0, 6.0, 9.0]))
+    ///     .key_by(|_| "all".to_owned())
+    ///     .count_window(2)
+    ///     .aggregate("means", mean(|price: &f64| *price))
+    ///     .map(|_, result| (result.pane.timing, result.value))
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # use millstream::operators::Timing::{Early, OnTime};
+    /// assert_eq!(results.take(), [(OnTime, 4.0), (OnTime, 5.0), (Early, 9.0)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn count_window(self, size: u64) -> CountWindowedStream<K, T> {
+        CountWindowedStream {
+            stream: self,
+            counts: Counts { size, slide: size },
+            is_one: false,
+        }
+    }
+}
+
+impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
+    /// Cuts a stream without keys into windows of `size` records: all meet in one replica, under the key `()`.
+    ///
+    /// As [`KeyedStream::count_window`] in all else.
+    pub fn count_window_all(self, size: u64) -> CountWindowedStream<(), T> {
+        CountWindowedStream {
+            is_one: true,
+            ..self.key_by(|_| ()).count_window(size)
+        }
+    }
+}
+
+impl<K: Key, T: Send + 'static> CountWindowedStream<K, T> {
+    /// Lets a window begin every `slide` records (default: where the one before ends). With more than the size, the
+    /// records between two windows are in none.
+    ///
+    /// A key's records are kept as `size / gcd(size, slide)` states, and a result combines them all. The state grows
+    /// with the number of keys and is kept for ever.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("prices", from_iter([3, 5, 4, 6, 9]))
+    ///     .count_window_all(3)
+    ///     .every(2)
+    ///     .aggregate("sums", sum(|price: &i64| *price))
+    ///     .map(|(), result| result.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [3 + 5 + 4, 4 + 6 + 9, 9]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn every(mut self, slide: u64) -> Self {
+        self.counts.slide = slide;
+        self
+    }
+
+    /// Computes one result for each window.
+    pub fn aggregate<A>(self, name: &str, aggregate: A) -> WindowResults<K, A::Out>
+    where
+        A: Aggregate<T, State: Clone>,
+    {
+        let CountWindowedStream {
+            stream,
+            counts,
+            is_one,
+        } = self;
+        let Counts { size, slide } = counts;
+        if size == 0 || slide == 0 {
+            let text = format!("the windows of `{name}` are of no record, or slide by none");
+            note(&stream.tail, text);
+        }
+        let make: MakeOperator =
+            Box::new(move |_| Box::new(CountWindows::<K, T, A>::new(counts, aggregate.clone())));
+        let kind = format!("{size} records by {slide}");
+        let vertex = OperatorVertex::named(name, "count window", make)
+            .with_port(PortMaker::moving::<Keyed<K, WindowResult<K, A::Out>>>())
+            .with_state(StateKind::of::<(K, A::State)>(&kind, 1));
+        let tail = stream.tail.routed(Route::ByKey).through(vertex);
+        if is_one {
+            tail.set_parallelism(1);
+        }
+        KeyedStream::keyed(tail)
+    }
+}

@@ -1,0 +1,252 @@
+//! The operator of windows by count.
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+
+use hashbrown::hash_table;
+use millstream_engine::Result;
+use millstream_engine::batch::AnyBatch;
+use millstream_engine::key::{KeyHash, Keyed};
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::outbox::{AnyPort, Outbox, Port};
+use millstream_engine::runtime::Instant;
+use millstream_engine::state::{StateReader, StateWriter};
+use millstream_engine::time::{Timestamp, Watermark};
+use serde::{Deserialize, Serialize};
+
+use super::Counts;
+use crate::aggregate::Aggregate;
+use crate::keyed::{Entry, Key, KeyTable};
+use crate::window::{Pane, Timing, Window, WindowResult};
+
+pub(super) struct CountWindows<K, T, A: Aggregate<T>> {
+    counts: Counts,
+    aggregate: A,
+    table: KeyTable<K, Begun<A::State>>,
+    /// At the end: the keys whose windows are still to be given.
+    ending: Option<Vec<Entry<K, Begun<A::State>>>>,
+    watermark: Timestamp,
+    of: PhantomData<fn(T)>,
+}
+
+/// The windows of a key that are not full.
+#[derive(Serialize, Deserialize)]
+struct Begun<S> {
+    /// Records to leave out before the next window begins.
+    skip: u64,
+    /// Records since the first of these windows began.
+    seen: u64,
+    /// These records, in slices.
+    slices: VecDeque<Slice<S>>,
+    /// When the oldest record arrived whose result was not given yet; not known of what was restored.
+    #[serde(skip)]
+    arrival: Option<Instant>,
+}
+
+/// Records that are in the same windows.
+#[derive(Clone, Serialize, Deserialize)]
+struct Slice<S> {
+    state: S,
+    earliest: Timestamp,
+    latest: Timestamp,
+}
+
+impl<K: Key, T, A: Aggregate<T, State: Clone>> CountWindows<K, T, A> {
+    pub(super) fn new(counts: Counts, aggregate: A) -> Self {
+        CountWindows {
+            counts,
+            aggregate,
+            table: KeyTable::new(),
+            ending: None,
+            watermark: Timestamp::MIN,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for CountWindows<K, T, A> {
+    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
+        let (counts, aggregate, arrival) = (self.counts, &self.aggregate, batch.arrival());
+        let (mut oldest, mut results) = (arrival, 0);
+        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
+            let Keyed { hash, key, value } = record.value;
+            let mut entry = match self.table.place(hash, &key) {
+                hash_table::Entry::Occupied(entry) => entry,
+                hash_table::Entry::Vacant(place) => {
+                    let key = key.clone();
+                    let state = Begun::new();
+                    place.insert(Entry { hash, key, state })
+                }
+            };
+            let begun = &mut entry.get_mut().state;
+            begun.arrival.get_or_insert(arrival);
+            if !begun.add(counts, aggregate, &value, record.time) {
+                continue;
+            }
+            oldest = begun.arrival.take().map_or(oldest, |held| held.min(oldest));
+            results += 1;
+            if let Some(whole) = begun.slide(counts, aggregate) {
+                let result = whole.result(key.clone(), Timing::OnTime, aggregate);
+                let time = result.window.last();
+                let value = result;
+                port.push_keyed(hash, Keyed { hash, key, value }, time);
+            }
+            if begun.is_fresh() {
+                entry.remove();
+            }
+        }
+        if results > 0 {
+            out.note_held(oldest, results);
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, _out: &mut Outbox) -> Result<Step> {
+        self.watermark = watermark.time;
+        Ok(Step::Done)
+    }
+
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
+        let table = &mut self.table;
+        let ending = self.ending.get_or_insert_with(|| table.drain().collect());
+        while let Some(Entry { hash, key, state }) = ending.pop() {
+            for whole in state.rest(self.counts, &self.aggregate) {
+                let value = whole.result(key.clone(), Timing::Early, &self.aggregate);
+                let (key, time) = (key.clone(), value.window.last().max(self.watermark));
+                port.push_keyed(hash, Keyed { hash, key, value }, time);
+            }
+            if port.is_full() {
+                return Ok(Step::More);
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        for entry in self.table.iter().chain(self.ending.iter().flatten()) {
+            state.put(entry.hash, &(&entry.key, &entry.state))?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        self.watermark = state.frontier().unwrap_or(Timestamp::MIN);
+        for value in state.values::<(K, Begun<A::State>)>() {
+            let (key, state) = value?;
+            let hash = KeyHash::of(&key);
+            self.table.insert(Entry { hash, key, state });
+        }
+        Ok(())
+    }
+}
+
+impl<S: Clone> Begun<S> {
+    fn new() -> Self {
+        Begun {
+            skip: 0,
+            seen: 0,
+            slices: VecDeque::new(),
+            arrival: None,
+        }
+    }
+
+    /// Whether it is as for a key that was never seen.
+    fn is_fresh(&self) -> bool {
+        self.seen == 0 && self.skip == 0
+    }
+
+    /// Takes in a record; says whether that fills the first window.
+    fn add<T, A>(&mut self, counts: Counts, aggregate: &A, value: &T, time: Timestamp) -> bool
+    where
+        A: Aggregate<T, State = S>,
+    {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        match self.slices.back_mut() {
+            Some(slice) if !self.seen.is_multiple_of(counts.slice()) => {
+                aggregate.add(&mut slice.state, value);
+                slice.earliest = slice.earliest.min(time);
+                slice.latest = slice.latest.max(time);
+            }
+            _ => self.slices.push_back(Slice {
+                state: aggregate.init(value),
+                earliest: time,
+                latest: time,
+            }),
+        }
+        self.seen += 1;
+        self.seen >= counts.size
+    }
+
+    /// Takes out the first window, which is full, and goes on to the next.
+    fn slide<T, A>(&mut self, counts: Counts, aggregate: &A) -> Option<Slice<S>>
+    where
+        A: Aggregate<T, State = S>,
+    {
+        let Counts { size, slide } = counts;
+        if slide >= size {
+            (self.seen, self.skip) = (0, slide - size);
+            return combined(self.slices.drain(..), aggregate);
+        }
+        let whole = combined(self.slices.iter().cloned(), aggregate);
+        self.seen = size - slide;
+        let gone = (slide / counts.slice()) as usize;
+        self.slices.drain(..gone.min(self.slices.len()));
+        whole
+    }
+
+    /// All windows that have begun.
+    fn rest<T, A>(self, counts: Counts, aggregate: &A) -> impl Iterator<Item = Slice<S>>
+    where
+        A: Aggregate<T, State = S>,
+    {
+        let step = (counts.slide / counts.slice()).max(1) as usize;
+        let begins = (0..self.slices.len()).step_by(step);
+        begins.filter_map(move |first| combined(self.slices.iter().skip(first).cloned(), aggregate))
+    }
+}
+
+impl<S> Slice<S> {
+    fn result<K, T, A>(self, key: K, timing: Timing, aggregate: &A) -> WindowResult<K, A::Out>
+    where
+        A: Aggregate<T, State = S>,
+    {
+        let end = self.latest.as_micros().saturating_add(1);
+        let window = Window {
+            start: self.earliest,
+            end: Timestamp::from_micros(end),
+        };
+        let pane = Pane {
+            timing,
+            ..Pane::ONLY
+        };
+        let value = aggregate.finish(self.state);
+        WindowResult {
+            key,
+            window,
+            pane,
+            value,
+        }
+    }
+}
+
+/// All slices in one.
+fn combined<S, T, A>(mut slices: impl Iterator<Item = Slice<S>>, aggregate: &A) -> Option<Slice<S>>
+where
+    A: Aggregate<T, State = S>,
+{
+    let mut whole = slices.next()?;
+    for slice in slices {
+        aggregate.merge(&mut whole.state, slice.state);
+        whole.earliest = whole.earliest.min(slice.earliest);
+        whole.latest = whole.latest.max(slice.latest);
+    }
+    Some(whole)
+}
+
+#[cfg(test)]
+mod tests;

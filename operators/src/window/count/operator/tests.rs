@@ -1,0 +1,95 @@
+use std::collections::BTreeMap;
+
+use millstream_engine::harness::Harness;
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{Given, entry, given, script};
+use crate::{count, sum};
+
+fn harness(size: u64, slide: u64) -> Harness {
+    Harness::new(move |_| {
+        let aggregate = (count(), sum(|value: &i64| *value));
+        CountWindows::<String, i64, _>::new(Counts { size, slide }, aggregate)
+    })
+    .with_keyed_input(entry)
+    .with_output(|result: &Keyed<String, WindowResult<String, (u64, i64)>>| {
+        let WindowResult {
+            key,
+            window,
+            pane,
+            value: (count, sum),
+        } = &result.value;
+        assert_eq!((pane.number, pane.retracts), (0, false));
+        let (start, end) = (window.start.as_micros(), window.end.as_micros());
+        format!("{key}:{start}..{end}:{:?}:{count}:{sum}", pane.timing)
+    })
+}
+
+#[test]
+fn a_window_speaks_with_its_last_record_and_at_the_end_with_what_it_has() {
+    harness(2, 2)
+        .check(
+            &["a=1@5 b=2@9 a=4@3 ^7 a=8@8 ^20 |"],
+            &["a:3..6:OnTime:2:5@5 ^7 ^20 b:9..10:Early:1:2@20 a:8..9:Early:1:8@20 |"],
+        )
+        .unwrap();
+}
+
+/// The records of each key, cut every `slide`.
+fn naive(all: &[Given], size: usize, slide: usize) -> String {
+    let mut of_key: BTreeMap<char, Vec<(i64, i64)>> = BTreeMap::new();
+    let (mut results, mut watermark) = (String::new(), i64::MIN);
+    let text = |key: char, records: &[(i64, i64)], watermark: i64| {
+        let (full, times) = (records.len() == size, || {
+            records.iter().map(|(_, time)| *time)
+        });
+        let (start, last) = (times().min().unwrap(), times().max().unwrap());
+        let (timing, at) = match full {
+            true => (Timing::OnTime, last),
+            false => (Timing::Early, last.max(watermark)),
+        };
+        let sum: i64 = records.iter().map(|(value, _)| value).sum();
+        format!(
+            "{key}:{start}..{}:{timing:?}:{}:{sum}@{at} ",
+            last + 1,
+            records.len()
+        )
+    };
+    for given in all {
+        match *given {
+            Given::Record { key, value, time } => {
+                let records = of_key.entry(key).or_default();
+                records.push((value, time));
+                if records.len() >= size && (records.len() - size).is_multiple_of(slide) {
+                    results += &text(key, &records[records.len() - size..], watermark);
+                }
+            }
+            Given::Watermark(time) => {
+                watermark = time;
+                results += &format!("^{time} ");
+            }
+        }
+    }
+    for (key, records) in of_key {
+        for start in (0..records.len()).step_by(slide) {
+            if records.len() - start < size {
+                results += &text(key, &records[start..], watermark);
+            }
+        }
+    }
+    results + "|"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn they_equal_the_naive_ones_in_every_mode(
+        all in given(32), size in 1..8usize, slide in 1..10usize,
+    ) {
+        harness(size as u64, slide as u64)
+            .check(&[&script(&all)], &[&naive(&all, size, slide)])
+            .unwrap();
+    }
+}

@@ -1,0 +1,335 @@
+//! Windows that may speak more than once, merge, overlap, or go by processing time.
+//!
+//! By duty: [`slots`] keeps the windows, [`moments`] says whose turn it is, [`speech`] says what a window has come to,
+//! [`saved`] is their saved form. What can be done faster has an operator of its own.
+
+mod moments;
+mod saved;
+mod slot;
+mod slots;
+mod speech;
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use millstream_engine::Result;
+use millstream_engine::batch::AnyBatch;
+use millstream_engine::key::{KeyHash, Keyed};
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::outbox::Outbox;
+use millstream_engine::state::{StateReader, StateWriter};
+use millstream_engine::time::{Timestamp, Watermark};
+
+use crate::aggregate::Aggregate;
+use crate::keyed::Key;
+use crate::window::{LATE, Panes, Timing, Trigger, Window, WindowAssigner};
+use moments::{Ends, Now, Pulses};
+use slot::{Kept, Slot};
+use slots::Slots;
+use speech::Held;
+
+pub(super) use moments::Clock;
+
+/// What an operator of windows goes by.
+pub(super) struct Rules {
+    pub(super) assign: Box<dyn Fn(Timestamp, &mut dyn FnMut(Window)) + Send>,
+    pub(super) merges: bool,
+    pub(super) clock: Clock,
+    pub(super) trigger: Trigger,
+    pub(super) panes: Panes,
+    pub(super) lateness: Duration,
+    pub(super) gives_late: bool,
+}
+
+impl Rules {
+    /// Of these windows; with the default trigger, nothing late allowed, by the watermark.
+    pub(super) fn of(windows: &impl WindowAssigner) -> Self {
+        let windows = windows.clone();
+        Rules {
+            merges: windows.merges(),
+            assign: Box::new(move |time, give| windows.assign(time, give)),
+            clock: Clock::Watermark,
+            trigger: Trigger::default(),
+            panes: Panes::default(),
+            lateness: Duration::ZERO,
+            gives_late: false,
+        }
+    }
+}
+
+/// The general operator of windows.
+///
+/// A window is kept, under each of its keys, from its first record until time passes its end by the allowed lateness.
+pub(super) struct GeneralWindows<K, T, A: Aggregate<T>> {
+    rules: Rules,
+    aggregate: A,
+    slots: Slots<K, A::State>,
+    ends: Ends,
+    pulses: Pulses,
+    /// How far time has come by the windows' clock.
+    now: Timestamp,
+    held: Held,
+    /// The windows of the record in hand, and those of its key it overlaps: kept for their memory.
+    assigned: Vec<Window>,
+    overlapping: Vec<u32>,
+    of: PhantomData<fn(T)>,
+}
+
+impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K, T, A> {
+    pub(super) fn new(rules: Rules, aggregate: A) -> Self {
+        GeneralWindows {
+            aggregate,
+            slots: Slots::new(rules.merges),
+            ends: Ends::default(),
+            pulses: Pulses::of(&rules.trigger, rules.clock),
+            now: Timestamp::MIN,
+            held: Held::default(),
+            assigned: Vec::new(),
+            overlapping: Vec::new(),
+            of: PhantomData,
+            rules,
+        }
+    }
+
+    /// Brings a record into its windows; says whether there was one still open, or none at all.
+    fn take(
+        &mut self,
+        hash: KeyHash,
+        key: &K,
+        value: &T,
+        time: Timestamp,
+        out: &mut Outbox,
+    ) -> Result<bool> {
+        let mut assigned = std::mem::take(&mut self.assigned);
+        (self.rules.assign)(time, &mut |window| assigned.push(window));
+        let mut taken = assigned.is_empty();
+        for window in assigned.drain(..) {
+            let Some(id) = self.place(hash, key, window) else {
+                continue;
+            };
+            taken = true;
+            if let Some(slot) = self.slots.get_mut(id) {
+                match &mut slot.kept.state {
+                    Some(state) => self.aggregate.add(state, value),
+                    none => *none = Some(self.aggregate.init(value)),
+                }
+                slot.kept.unsaid += 1;
+                slot.kept.latest = slot.kept.latest.max(time);
+                slot.arrival = slot.arrival.or(self.held.arrival);
+            }
+            self.heed_trigger(id, out)?;
+        }
+        self.assigned = assigned;
+        Ok(taken)
+    }
+
+    /// The place of a window, found, made, or merged; `None` if it is closed.
+    fn place(&mut self, hash: KeyHash, key: &K, window: Window) -> Option<u32> {
+        let found = match self.rules.merges {
+            true => self.merged(hash, key, window),
+            false => self.slots.find(hash, key, window),
+        };
+        if found.is_some() || window.end + self.rules.lateness <= self.now {
+            return found;
+        }
+        let mut kept = Kept::new(window);
+        kept.ended = window.end <= self.now;
+        let id = self.slots.insert(Slot::new(hash, key.clone(), kept));
+        self.arm(id);
+        Some(id)
+    }
+
+    /// The place of all windows of the key that overlap this one and of it, in one; `None` if there are none.
+    fn merged(&mut self, hash: KeyHash, key: &K, window: Window) -> Option<u32> {
+        let mut found = std::mem::take(&mut self.overlapping);
+        self.slots.find_overlapping(hash, key, window, &mut found);
+        let first = found.first().copied();
+        let others = found.drain(..).skip(1);
+        let others: Vec<_> = others.filter_map(|id| self.slots.remove(id)).collect();
+        self.overlapping = found;
+        let slot = self.slots.get_mut(first?)?;
+        slot.kept.window = slot.kept.window.hull(window);
+        for other in others {
+            slot.arrival = slot.arrival.into_iter().chain(other.arrival).min();
+            let merge = |state: &mut A::State, other| self.aggregate.merge(state, other);
+            slot.kept.merge(other.kept, merge);
+        }
+        slot.kept.ended = slot.kept.window.end <= self.now;
+        self.arm(first?);
+        first
+    }
+
+    /// Sees to it that a window has its turn when it ends, and when it closes.
+    fn arm(&mut self, id: u32) {
+        if let Some(slot) = self.slots.get_mut(id) {
+            let at = match slot.kept.ended {
+                true => slot.kept.window.end + self.rules.lateness,
+                false => slot.kept.window.end,
+            };
+            if slot.alarm.is_none_or(|alarm| at < alarm) {
+                slot.alarm = Some(at);
+                self.ends.push(at, id);
+            }
+        }
+    }
+
+    /// Lets a window with a new record speak, or wait for its next moment, if the trigger says so.
+    fn heed_trigger(&mut self, id: u32, out: &mut Outbox) -> Result<()> {
+        let Some(slot) = self.slots.get_mut(id) else {
+            return Ok(());
+        };
+        let late = slot.kept.ended;
+        let (every, timing) = match late {
+            true => (Some(self.rules.trigger.late), Timing::Late),
+            false => (self.rules.trigger.early, Timing::Early),
+        };
+        let Some(every) = every else {
+            return Ok(());
+        };
+        if every.records.is_some_and(|most| slot.kept.unsaid >= most) {
+            return self.say(id, timing, false, out);
+        }
+        let now = Now {
+            watermark: self.now,
+            processing_time: out.processing_time(),
+        };
+        self.pulses.wait(id, late, &mut slot.waits, now);
+        Ok(())
+    }
+
+    /// Gives every window its turn that ends, or closes, at `time` or before.
+    fn reach(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+        while let Some((at, id)) = self.ends.pop(time) {
+            self.turn(id, at, time, out)?;
+            if out.is_full() {
+                return Ok(Step::More);
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    fn turn(&mut self, id: u32, at: Timestamp, time: Timestamp, out: &mut Outbox) -> Result<()> {
+        // Its slot may be another's by now, or its turn may have been put off or brought forward.
+        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.alarm == Some(at)) else {
+            return Ok(());
+        };
+        slot.alarm = None;
+        let kept = &mut slot.kept;
+        let ends = !kept.ended && kept.window.end <= time;
+        let closes = kept.window.end + self.rules.lateness <= time;
+        kept.ended |= ends;
+        let timing = match ends {
+            true => Timing::OnTime,
+            false => Timing::Late,
+        };
+        if (ends && self.rules.trigger.on_time) || ((ends || closes) && kept.unsaid > 0) {
+            self.say(id, timing, closes, out)?;
+        }
+        match closes {
+            true => drop(self.slots.remove(id)),
+            false => self.arm(id),
+        }
+        Ok(())
+    }
+
+    /// Lets every window speak that waits for a moment of this clock which has come.
+    fn pulse(&mut self, clock: Clock, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+        while let Some((id, pulse, bit)) = self.pulses.pop(clock, time) {
+            let Some(slot) = self.slots.get_mut(id) else {
+                continue;
+            };
+            slot.waits &= !bit;
+            let timing = match pulse.late {
+                true => Timing::Late,
+                false => Timing::Early,
+            };
+            if slot.kept.unsaid > 0 && slot.kept.ended == pulse.late {
+                self.say(id, timing, false, out)?;
+            }
+            if out.is_full() {
+                return Ok(Step::More);
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    /// Time has come to `time` by the windows' own clock.
+    fn advance(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+        self.now = self.now.max(time);
+        let mut step = self.reach(time, out)?;
+        if step == Step::Done {
+            step = self.pulse(self.rules.clock, time, out)?;
+        }
+        self.held.note(out);
+        Ok(step)
+    }
+}
+
+impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
+    for GeneralWindows<K, T, A>
+{
+    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        let mut late = 0;
+        self.held.arrival = Some(batch.arrival());
+        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
+            let Keyed { hash, key, value } = record.value;
+            let time = match self.rules.clock {
+                Clock::Watermark => record.time,
+                Clock::ProcessingTime => out.processing_time(),
+            };
+            if self.take(hash, &key, &value, time, out)? {
+                continue;
+            }
+            late += 1;
+            if self.rules.gives_late {
+                let keyed = Keyed { hash, key, value };
+                out.port(LATE)?.push_keyed(hash, keyed, record.time);
+            }
+        }
+        out.count_late(late);
+        self.held.note(out);
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
+        match self.rules.clock {
+            Clock::Watermark => self.advance(watermark.time, out),
+            Clock::ProcessingTime => Ok(Step::Done),
+        }
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        let pulse = self.pulses.first_timer();
+        match self.rules.clock {
+            Clock::Watermark => pulse,
+            Clock::ProcessingTime => pulse.into_iter().chain(self.ends.first()).min(),
+        }
+    }
+
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        let time = out.processing_time();
+        if self.rules.clock == Clock::ProcessingTime {
+            return self.advance(time, out);
+        }
+        let step = self.pulse(Clock::ProcessingTime, time, out)?;
+        self.held.note(out);
+        Ok(step)
+    }
+
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        let step = self.reach(Timestamp::MAX, out)?;
+        self.held.note(out);
+        Ok(step)
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        self.save(state)
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        self.take_over(state)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! What windows say.
+
+use millstream_engine::Result;
+use millstream_engine::key::Keyed;
+use millstream_engine::outbox::{Outbox, Port};
+use millstream_engine::runtime::Instant;
+
+use super::GeneralWindows;
+use super::slot::Said;
+use crate::aggregate::Aggregate;
+use crate::keyed::Key;
+use crate::window::pane::timestamp;
+use crate::window::{Pane, Panes, Timing, WindowResult};
+
+impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K, T, A> {
+    /// Lets a window speak, for the `last` time or not; what it takes back comes first.
+    pub(super) fn say(
+        &mut self,
+        id: u32,
+        timing: Timing,
+        last: bool,
+        out: &mut Outbox,
+    ) -> Result<()> {
+        let Some(slot) = self.slots.get_mut(id) else {
+            return Ok(());
+        };
+        let kept = &mut slot.kept;
+        let state = match last || self.rules.panes == Panes::Discarding {
+            true => kept.state.take(),
+            false => kept.state.clone(),
+        };
+        let Some(state) = state else {
+            return Ok(());
+        };
+        let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
+        let time = timestamp(kept.window, kept.latest, self.now);
+        let mut push = |Said {
+                            window,
+                            pane,
+                            state,
+                        }| {
+            let value = WindowResult {
+                key: slot.key.clone(),
+                window,
+                pane,
+                value: self.aggregate.finish(state),
+            };
+            let (hash, key) = (slot.hash, slot.key.clone());
+            port.push_keyed(hash, Keyed { hash, key, value }, time);
+        };
+        for mut said in kept.said.drain(..) {
+            said.pane.retracts = true;
+            push(said);
+        }
+        let pane = Pane {
+            timing,
+            number: kept.number,
+            retracts: false,
+        };
+        let window = kept.window;
+        if self.rules.panes == Panes::Retracting && !last {
+            let state = state.clone();
+            kept.said.push(Said {
+                window,
+                pane,
+                state,
+            });
+        }
+        push(Said {
+            window,
+            pane,
+            state,
+        });
+        kept.number = kept.number.saturating_add(1);
+        kept.unsaid = 0;
+        self.held.add(slot.arrival.take());
+        Ok(())
+    }
+}
+
+/// How long what was said in a call was held back by design.
+#[derive(Default)]
+pub(super) struct Held {
+    /// Arrival of the batch in hand, or of the one before.
+    pub(super) arrival: Option<Instant>,
+    oldest: Option<Instant>,
+    results: u64,
+}
+
+impl Held {
+    fn add(&mut self, arrival: Option<Instant>) {
+        if let Some(arrival) = arrival {
+            self.oldest = Some(self.oldest.map_or(arrival, |oldest| oldest.min(arrival)));
+            self.results += 1;
+        }
+    }
+
+    /// Tells of it: all as held since the oldest of them arrived.
+    pub(super) fn note(&mut self, out: &mut Outbox) {
+        if let Some(oldest) = self.oldest.take() {
+            out.note_held(oldest, std::mem::take(&mut self.results));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Tumbling windows of event time that speak once, when the watermark passes their end.
+//!
+//! Most windows are such, so they have an operator of their own: no window is looked up twice in a row, and a
+//! state is all that is kept of a key.
+
+use std::marker::PhantomData;
+
+use hashbrown::hash_table;
+use millstream_engine::Result;
+use millstream_engine::batch::AnyBatch;
+use millstream_engine::key::Keyed;
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::outbox::{AnyPort, Outbox, Port};
+use millstream_engine::state::{StateReader, StateWriter};
+use millstream_engine::time::{Timestamp, Watermark};
+
+use crate::aggregate::Aggregate;
+use crate::keyed::{Entry, Key};
+use crate::window::open::OpenWindows;
+use crate::window::{LATE, Pane, Tumbling, Window, WindowResult};
+
+pub(super) struct WindowAggregate<K, T, A: Aggregate<T>> {
+    open: OpenWindows<K, A::State>,
+    aggregate: A,
+    gives_late: bool,
+    of: PhantomData<fn(T)>,
+}
+
+impl<K: Key, T: Send + 'static, A: Aggregate<T>> WindowAggregate<K, T, A> {
+    pub(super) fn new(windows: Tumbling, aggregate: A, gives_late: bool) -> Self {
+        WindowAggregate {
+            open: OpenWindows::new(windows),
+            aggregate,
+            gives_late,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K, T, A> {
+    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        let mut late = 0;
+        self.open.begin(batch.arrival());
+        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
+            let Keyed { hash, key, value } = record.value;
+            let Some(table) = self.open.table(record.time) else {
+                late += 1;
+                if self.gives_late {
+                    let keyed = Keyed { hash, key, value };
+                    out.port(LATE)?.push_keyed(hash, keyed, record.time);
+                }
+                continue;
+            };
+            match table.place(hash, &key) {
+                hash_table::Entry::Occupied(mut entry) => {
+                    self.aggregate.add(&mut entry.get_mut().state, &value);
+                }
+                hash_table::Entry::Vacant(place) => {
+                    let state = self.aggregate.init(&value);
+                    place.insert(Entry { hash, key, state });
+                }
+            }
+        }
+        out.count_late(late);
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
+        self.fire(watermark.time, out)
+    }
+
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.fire(Timestamp::MAX, out)
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        self.open.save(state)
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        self.open.restore(state)
+    }
+}
+
+impl<K: Key, T: Send + 'static, A: Aggregate<T>> WindowAggregate<K, T, A> {
+    fn fire(&mut self, watermark: Timestamp, out: &mut Outbox) -> Result<Step> {
+        let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
+        let aggregate = &self.aggregate;
+        let step = self.open.fire(watermark, |window: Window, entries| {
+            while let Some(Entry { hash, key, state }) = entries.pop() {
+                let value = WindowResult {
+                    key: key.clone(),
+                    window,
+                    pane: Pane::ONLY,
+                    value: aggregate.finish(state),
+                };
+                port.push_keyed(hash, Keyed { hash, key, value }, window.last());
+                if port.is_full() {
+                    return Ok(Step::More);
+                }
+            }
+            Ok(Step::Done)
+        })?;
+        self.open.note_held(out);
+        Ok(step)
+    }
+}
+
+#[cfg(test)]
+mod tests;

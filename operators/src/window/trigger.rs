@@ -1,0 +1,187 @@
+//! When windows speak.
+
+use std::time::Duration;
+
+use millstream_engine::time::whole_micros;
+
+/// When a window speaks: gives a result of what it has come to.
+///
+/// Unless told otherwise when the watermark passes its end, and, of what comes later and is still
+/// [allowed](crate::WindowedStream::allowed_lateness), with each record.
+///
+/// ```
+/// use millstream::prelude::*;
+/// use millstream::operators::{Every, Trigger};
+///
+/// let results = Collect::new();
+/// let out = results.clone();
+/// let flow = Flow::new("docs", move |flow| {
+///     flow.source("times", from_iter([1, 2, 3, 4, 12]))
+///         .event_time(|at| Timestamp::from_secs(*at), Lateness::none())
+///         .key_by(|_| "all".to_owned())
+///         .window(Tumbling::of(seconds(10)))
+///         .trigger(Trigger::at_watermark().early(Every::records(3)))
+///         .aggregate("counts", count())
+///         .map(|_, result| (result.window.start.as_millis(), result.pane.number, result.value))
+///         .sink("out", out.sink());
+/// });
+/// flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [(0, 0, 3), (0, 1, 4), (10_000, 0, 1)]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+///
+/// Source: the triggers of Akidau et al., *The Dataflow Model*, VLDB 2015, as Apache Beam has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    pub(super) on_time: bool,
+    pub(super) early: Option<Every>,
+    pub(super) late: Every,
+}
+
+impl Trigger {
+    /// When the watermark passes the window's end; afterwards for each late record that is still allowed.
+    pub const fn at_watermark() -> Self {
+        Trigger {
+            on_time: true,
+            early: None,
+            late: Every::records(1),
+        }
+    }
+
+    /// Whenever `every` says so, before the window's end and behind it alike. That the watermark passes the end is no
+    /// reason to speak, but what is unsaid then is said.
+    pub const fn every(every: Every) -> Self {
+        Trigger {
+            on_time: false,
+            early: Some(every),
+            late: every,
+        }
+    }
+
+    /// As well whenever `every` says so before the watermark has passed the window's end.
+    #[must_use]
+    pub const fn early(mut self, every: Every) -> Self {
+        self.early = Some(every);
+        self
+    }
+
+    /// Of late records whenever `every` says so, in place of each time. What is still unsaid when the window
+    /// closes is said then.
+    #[must_use]
+    pub const fn late(mut self, every: Every) -> Self {
+        self.late = every;
+        self
+    }
+
+    /// What is wrong with it, if anything.
+    pub(super) fn mistake(&self) -> Option<String> {
+        let all = [self.early, Some(self.late)];
+        let zero = all.into_iter().flatten().any(|every| {
+            let times = [every.time, every.processing_time];
+            times.into_iter().flatten().any(|micros| micros < 1) || every.records == Some(0)
+        });
+        zero.then(|| "speak every 0 records, or more often than each microsecond".to_owned())
+    }
+}
+
+impl Default for Trigger {
+    fn default() -> Self {
+        Trigger::at_watermark()
+    }
+}
+
+/// Again and again, as far as there is something new to say.
+///
+/// Times are aligned to 1970-01-01T00:00:00Z, for all windows alike. Moments at which no record has come since the
+/// last pane are passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Every {
+    /// In microseconds.
+    pub(super) time: Option<i64>,
+    /// In microseconds.
+    pub(super) processing_time: Option<i64>,
+    pub(super) records: Option<u64>,
+}
+
+impl Every {
+    const NEVER: Every = Every {
+        time: None,
+        processing_time: None,
+        records: None,
+    };
+
+    /// When the watermark passes a multiple of `period`. (In windows of processing time: when that does.)
+    pub fn time(period: Duration) -> Self {
+        Every {
+            time: Some(whole_micros(period)),
+            ..Every::NEVER
+        }
+    }
+
+    /// When the wall clock passes a multiple of `period`.
+    pub fn processing_time(period: Duration) -> Self {
+        Every {
+            processing_time: Some(whole_micros(period)),
+            ..Every::NEVER
+        }
+    }
+
+    /// With each `n`th record of the window since it last spoke.
+    pub const fn records(n: u64) -> Self {
+        Every {
+            records: Some(n),
+            ..Every::NEVER
+        }
+    }
+
+    /// For either reason. (Of two of the same kind the more frequent one.)
+    #[must_use]
+    pub fn or(self, other: Every) -> Self {
+        Every {
+            time: least(self.time, other.time),
+            processing_time: least(self.processing_time, other.processing_time),
+            records: least(self.records, other.records),
+        }
+    }
+}
+
+fn least<N: Ord>(one: Option<N>, other: Option<N>) -> Option<N> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_never_end_is_a_mistake() {
+        let micros = Duration::from_micros;
+        let all = Every::records(2)
+            .or(Every::time(micros(2)))
+            .or(Every::processing_time(micros(2)));
+        assert_eq!(Trigger::at_watermark().early(all).mistake(), None);
+        for zero in [
+            Every::records(0),
+            Every::time(micros(0)),
+            Every::processing_time(Duration::from_nanos(5)),
+        ] {
+            let wrong = [
+                Trigger::every(all.or(zero)),
+                Trigger::at_watermark().early(zero),
+                Trigger::at_watermark().late(zero),
+            ];
+            assert!(wrong.iter().all(|trigger| trigger.mistake().is_some()));
+        }
+    }
+
+    #[test]
+    fn of_two_of_a_kind_the_more_frequent_counts() {
+        let both = Every::records(3).or(Every::records(2));
+        assert_eq!(both, Every::records(2));
+        let mixed = both.or(Every::time(Duration::from_micros(7)));
+        assert_eq!((mixed.records, mixed.time), (Some(2), Some(7)));
+    }
+}
