@@ -74,10 +74,7 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T> {
         aggregate: A,
     ) -> (WindowResults<K, A::Out>, KeyedStream<K, T>) {
         let results = self.into_tail(name, aggregate, true);
-        let mut late = results.clone();
-        for (output, _) in &mut late.from {
-            *output = output.vertex.output(LATE);
-        }
+        let late = results.other_output(LATE);
         (KeyedStream::keyed(results), KeyedStream::keyed(late))
     }
 
