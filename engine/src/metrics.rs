@@ -59,7 +59,9 @@ impl Counters {
     }
 
     pub(crate) fn bad(&self, records: u64) {
-        self.bad.fetch_add(records, Ordering::Relaxed);
+        if records > 0 {
+            self.bad.fetch_add(records, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn watermark(&self, time: Timestamp) {
@@ -83,7 +85,7 @@ pub struct VertexMetrics {
     pub late: u64,
     /// Records left out because they have no event time.
     pub untimed: u64,
-    /// Records it could not decode or encode.
+    /// Records it could not decode or encode, or got no answer for.
     pub bad: u64,
     /// How far event time has come: the lowest watermark of its replicas.
     pub watermark: Option<Timestamp>,

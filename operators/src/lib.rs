@@ -4,10 +4,10 @@
 //! turns the pipe into one operator. Knows no connector.
 
 mod aggregate;
+mod asynchronous;
 mod event_time;
 mod flow;
 mod keyed;
-mod map_async;
 mod pipe;
 mod scope;
 mod steps;
@@ -17,10 +17,13 @@ mod testing;
 mod window;
 
 pub use aggregate::{Aggregate, Count, Max, Mean, Min, Number, Sum, count, max, mean, min, sum};
+pub use asynchronous::{
+    CallError, Calls, FailedCall, KeyState, Once, Ordered, RateLimit, Repeated, Repeats, Retry,
+    Unordered,
+};
 pub use event_time::{EventTime, Lateness};
 pub use flow::Flow;
 pub use keyed::{Key, KeyedStream};
-pub use map_async::{Concurrency, Ordered, Unordered};
 pub use pipe::{Identity, Pipe};
 pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};

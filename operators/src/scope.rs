@@ -71,6 +71,15 @@ impl Tail {
         }
     }
 
+    /// Another output of the vertex this is the end of.
+    pub(crate) fn other_output(&self, port: usize) -> Tail {
+        let mut other = self.clone();
+        for (output, _) in &mut other.from {
+            *output = output.vertex.output(port);
+        }
+        other
+    }
+
     /// Leads the stream into an input of a vertex.
     pub(crate) fn connect(&self, to: VertexId, input: usize) {
         self.scope.with(|graph| {

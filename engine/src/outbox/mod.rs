@@ -16,6 +16,7 @@ pub struct Outbox {
     ports: Vec<Box<dyn AnyPort>>,
     late: u64,
     untimed: u64,
+    bad: u64,
     arrival: Instant,
     processing_time: Timestamp,
     held: Vec<(Instant, u64)>,
@@ -29,6 +30,7 @@ impl Outbox {
             ports,
             late: 0,
             untimed: 0,
+            bad: 0,
             arrival: Instant::from_nanos(0),
             processing_time: Timestamp::MIN,
             held: Vec::new(),
@@ -65,6 +67,11 @@ impl Outbox {
     /// Counts records that were left out because they have no event time.
     pub fn count_untimed(&mut self, records: u64) {
         self.untimed += records;
+    }
+
+    /// Counts records that were left out because what was asked about them failed.
+    pub fn count_bad(&mut self, records: u64) {
+        self.bad += records;
     }
 
     /// Notes that `records`, the oldest of which arrived at `arrival`, were held back by design until what
@@ -122,5 +129,10 @@ impl Outbox {
     /// Records without event time counted since the last call.
     pub fn take_untimed(&mut self) -> u64 {
         std::mem::take(&mut self.untimed)
+    }
+
+    /// Records whose calls failed counted since the last call.
+    pub(crate) fn take_bad(&mut self) -> u64 {
+        std::mem::take(&mut self.bad)
     }
 }

@@ -50,6 +50,7 @@ impl Stage {
         let outcome = catch_unwind(AssertUnwindSafe(|| call(operator, out)));
         self.counters.late(self.out.take_late());
         self.counters.untimed(self.out.take_untimed());
+        self.counters.bad(self.out.take_bad());
         for (arrival, completed, records) in self.out.take_held() {
             self.latency.held(arrival, completed, records);
         }

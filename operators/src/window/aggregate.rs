@@ -78,10 +78,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
         A: Aggregate<T, State: Clone>,
     {
         let results = self.into_tail(name, aggregate, true);
-        let mut late = results.clone();
-        for (output, _) in &mut late.from {
-            *output = output.vertex.output(LATE);
-        }
+        let late = results.other_output(LATE);
         (KeyedStream::keyed(results), KeyedStream::keyed(late))
     }
 

@@ -1,0 +1,29 @@
+//! Asynchronous calls: many in flight, none forgotten, in the order that is asked for.
+//!
+//! By duty: [`plain`] and [`keyed`] are the methods of the streams, [`calls`], [`retry`] and [`rate`] their settings,
+//! [`operator`] what runs them: in [`lines`] (who waits for whom), a [`pool`] (the futures), [`times`] (what the
+//! watermark waits for). [`by_key`] keeps the state.
+
+mod by_key;
+mod call;
+mod calls;
+mod failure;
+mod keyed;
+mod lines;
+mod operator;
+mod plain;
+mod pool;
+mod rate;
+mod retry;
+mod shape;
+mod times;
+mod wakes;
+
+pub use by_key::KeyState;
+pub use calls::{Calls, Once, Ordered, Repeated, Repeats, Unordered};
+pub use failure::{CallError, FailedCall};
+pub use rate::RateLimit;
+pub use retry::Retry;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! What time may not overtake: the records that came in and have no answer yet.
+
+use std::collections::BTreeMap;
+
+use millstream_engine::runtime::Instant;
+use millstream_engine::time::{Frontier, Timestamp, Watermark};
+
+/// When a record happened, and when it arrived.
+#[derive(Clone, Copy)]
+pub(super) struct Stamp {
+    pub(super) time: Timestamp,
+    pub(super) arrival: Instant,
+    /// When it was taken in here.
+    pub(super) since: Instant,
+    /// Whether the watermark waits for it. Late records hold nothing back.
+    holds: bool,
+}
+
+/// Times of the records that hold the watermark back, and how many there are of each.
+#[derive(Default)]
+pub(super) struct HeldTimes(BTreeMap<Timestamp, usize>);
+
+impl HeldTimes {
+    /// The stamp of a record that came in: from now on it holds back the watermark, unless it is late.
+    pub(super) fn stamp(
+        &mut self,
+        time: Timestamp,
+        arrival: Instant,
+        since: Instant,
+        watermark: Option<Watermark>,
+    ) -> Stamp {
+        let holds = watermark.is_none_or(|watermark| watermark.time <= time);
+        if holds {
+            *self.0.entry(time).or_default() += 1;
+        }
+        Stamp {
+            time,
+            arrival,
+            since,
+            holds,
+        }
+    }
+
+    /// The record has its answer.
+    pub(super) fn release(&mut self, stamp: &Stamp) {
+        if stamp.holds
+            && let Some(count) = self.0.get_mut(&stamp.time)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&stamp.time);
+            }
+        }
+    }
+
+    /// What may be promised behind the calls when `input` is promised before them: nothing that is later than a
+    /// record in flight.
+    pub(super) fn frontier(&self, input: Frontier, latest: Option<Watermark>) -> Frontier {
+        let Some((&lowest, _)) = self.0.first_key_value() else {
+            return input;
+        };
+        let watermark = match input {
+            Frontier::At(watermark) => Some(watermark),
+            Frontier::Unknown => None,
+            Frontier::Idle => latest,
+        };
+        watermark.map_or(Frontier::Unknown, |watermark| {
+            Frontier::At(Watermark {
+                time: watermark.time.min(lowest),
+                ..watermark
+            })
+        })
+    }
+}
