@@ -6,6 +6,7 @@
 mod aggregate;
 mod event_time;
 mod flow;
+mod join;
 mod keyed;
 mod map_async;
 mod pipe;
@@ -19,12 +20,12 @@ mod window;
 pub use aggregate::{Aggregate, Count, Max, Mean, Min, Number, Sum, count, max, mean, min, sum};
 pub use event_time::{EventTime, Lateness};
 pub use flow::Flow;
+pub use join::{AsOf, BroadcastTable, Cogroup, Group, Interval, LookupCache, SameKey, TableLoad};
 pub use keyed::{Key, KeyedStream};
 pub use map_async::{Concurrency, Ordered, Unordered};
 pub use pipe::{Identity, Pipe};
 pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
 pub use window::{
-    Pane, SameKey, Sliding, Tumbling, Window, WindowAssigner, WindowResult, WindowResults,
-    WindowedStream,
+    Pane, Sliding, Tumbling, Window, WindowAssigner, WindowResult, WindowResults, WindowedStream,
 };

@@ -2,14 +2,12 @@
 
 mod aggregate;
 mod assigner;
-mod join;
 mod open;
 mod sliding;
 mod tumbling;
 
 pub use aggregate::WindowResults;
 pub use assigner::WindowAssigner;
-pub use join::SameKey;
 pub use sliding::Sliding;
 pub use tumbling::Tumbling;
 
