@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod edges;
+mod joins;
 mod live;
 mod mistakes;
 mod seeds;
