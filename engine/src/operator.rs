@@ -15,7 +15,8 @@ use crate::time::{Frontier, Timestamp, Watermark};
 /// 1. It calls one method at a time, and after each call sends what is in the outbox before anything else.
 /// 2. It forwards watermarks, barriers and the end itself, always after the outbox. No operator does.
 /// 3. [`restore`](Operator::restore) comes first, if at all; then any order of `on_batch` and `on_watermark`;
-///    [`on_end`](Operator::on_end) last, when every input has ended.
+///    [`on_end`](Operator::on_end) last, when every input has ended. [`on_input_end`](Operator::on_input_end)
+///    comes behind the input's last batch, and again after a restart.
 /// 4. Watermarks only rise. A watermark is the lowest over all inputs that still count.
 /// 5. A batch is never empty.
 /// 6. When processing time has reached [`next_timer`](Operator::next_timer), it calls
@@ -53,6 +54,15 @@ pub trait Operator: Send {
     /// it is.
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
         let _ = out;
+        Ok(Step::Done)
+    }
+
+    /// One of several inputs has ended; the others may go on. (With one input there is only
+    /// [`on_end`](Operator::on_end).)
+    ///
+    /// Named after Flink's `BoundedMultiInput.endInput`.
+    fn on_input_end(&mut self, input: usize, out: &mut Outbox) -> Result<Step> {
+        let _ = (input, out);
         Ok(Step::Done)
     }
 

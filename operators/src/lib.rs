@@ -7,6 +7,7 @@ mod aggregate;
 mod asynchronous;
 mod event_time;
 mod flow;
+mod join;
 mod keyed;
 mod pipe;
 mod scope;
@@ -23,11 +24,12 @@ pub use asynchronous::{
 };
 pub use event_time::{EventTime, Lateness};
 pub use flow::Flow;
+pub use join::{AsOf, BroadcastTable, Cogroup, Group, Interval, LookupCache, SameKey, TableLoad};
 pub use keyed::{Key, KeyedStream};
 pub use pipe::{Identity, Pipe};
 pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
 pub use window::{
-    CountWindowedStream, Every, Global, Pane, Panes, SameKey, Session, Sliding, Timing, Trigger,
-    Tumbling, Window, WindowAssigner, WindowResult, WindowResults, WindowedStream,
+    CountWindowedStream, Every, Global, Pane, Panes, Session, Sliding, Timing, Trigger, Tumbling,
+    Window, WindowAssigner, WindowResult, WindowResults, WindowedStream,
 };

@@ -53,6 +53,8 @@ pub(crate) enum Event {
     Frontier(Frontier),
     /// A channel fell idle or ended: to whoever makes watermarks per channel.
     Partition(PartitionNews),
+    /// Every channel of this input, one of several, has ended.
+    InputEnd(usize),
     /// The barrier has come on every channel.
     Barrier(Barrier),
     /// Every channel has ended.
@@ -145,6 +147,7 @@ impl Inputs {
                 channel.state = State::Ended;
                 let gone = PartitionNews::Revoked(PartitionId(index as u32));
                 self.events.push_back(Event::Partition(gone));
+                self.tell_input_end(self.channels[index].input);
                 if self
                     .channels
                     .iter()
@@ -156,6 +159,17 @@ impl Inputs {
                     self.align();
                 }
             }
+        }
+    }
+
+    /// Tells that an input has ended if its last channel has, and there are others.
+    fn tell_input_end(&mut self, input: usize) {
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .channels
+            .iter()
+            .partition(|channel| channel.input == input);
+        if !others.is_empty() && own.iter().all(|channel| channel.state == State::Ended) {
+            self.events.push_back(Event::InputEnd(input));
         }
     }
 
@@ -268,7 +282,7 @@ mod tests {
                 Event::Barrier(barrier) => format!("|{}", barrier.epoch),
                 Event::End => ".".to_owned(),
                 Event::Orphaned => "orphaned".to_owned(),
-                Event::Partition(_) => continue,
+                Event::Partition(_) | Event::InputEnd(_) => continue,
             });
         }
         told.join(" ")
@@ -309,6 +323,23 @@ mod tests {
         assert_eq!(told(&mut inputs), "~");
         send(&senders[0], Message::End);
         assert_eq!(told(&mut inputs), ".");
+    }
+
+    #[test]
+    fn the_end_of_an_input_is_told_behind_its_last_channel() {
+        let bell = Arc::new(Bell::default());
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..3).map(|_| channel(9, &bell)).unzip();
+        let mut inputs = Inputs::new([0, 1, 1].into_iter().zip(receivers).collect(), bell);
+        let mut ended = |sender: usize| {
+            send(&senders[sender], batch(1));
+            send(&senders[sender], Message::End);
+            let events = std::iter::from_fn(|| inputs.try_next());
+            let ends = events.filter(|event| matches!(event, Event::InputEnd(_) | Event::End));
+            ends.map(|event| format!("{event:?}")).collect::<Vec<_>>()
+        };
+        assert_eq!(ended(1), [""; 0]);
+        assert_eq!(ended(2), ["InputEnd(1)"]);
+        assert_eq!(ended(0), ["InputEnd(0)", "End"]);
     }
 
     #[test]

@@ -160,6 +160,9 @@ impl<'a> Play<'a> {
                 Item::ProcessingTime(time) => self.tick(*time).await?,
                 Item::End => {
                     self.inputs[input] = Progress::Ended;
+                    if self.inputs.len() > 1 {
+                        self.input_end(input).await?;
+                    }
                     self.rise().await?;
                 }
             }
@@ -218,6 +221,17 @@ impl<'a> Play<'a> {
         let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
             out.begin(watermark.arrival, PartitionId(0));
             operator.on_watermark(watermark, out)
+        };
+        while self.step(tell).await? == Step::More {}
+        Ok(())
+    }
+
+    /// Tells the operator that one of its inputs has ended.
+    async fn input_end(&mut self, input: usize) -> Result<()> {
+        let arrival = self.arrival();
+        let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
+            out.begin(arrival, PartitionId(0));
+            operator.on_input_end(input, out)
         };
         while self.step(tell).await? == Step::More {}
         Ok(())

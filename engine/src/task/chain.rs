@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Stop;
 use super::outputs::Outputs;
 use super::stage::{Stage, Target};
-use crate::batch::AnyBatch;
+use crate::batch::{AnyBatch, PartitionId};
 use crate::error::Result;
 use crate::operator::Step;
 use crate::outbox::Sealed;
@@ -45,6 +45,8 @@ enum Work {
     Promise { stage: usize },
     /// The stage's timer may be due.
     Timer { stage: usize },
+    /// One of the head's inputs has ended.
+    InputEnd { input: usize },
     /// The stage's inputs have ended.
     End { stage: usize },
 }
@@ -99,6 +101,11 @@ impl Chain {
     /// How far time has come at the head's inputs.
     pub(crate) fn frontier(&mut self, frontier: Frontier) {
         self.work.push(Work::Frontier { stage: 0, frontier });
+    }
+
+    /// One of the head's inputs has ended.
+    pub(crate) fn input_end(&mut self, input: usize) {
+        self.work.push(Work::InputEnd { input });
     }
 
     /// The head's inputs have ended.
@@ -258,6 +265,17 @@ impl Chain {
                     Step::Done => Work::Promise { stage: index },
                 });
                 self.deliver(index);
+            }
+            Work::InputEnd { input } => {
+                // What is set free came with the end of what it waited for.
+                let head = &mut self.stages[0];
+                head.out.begin(runtime::now(), PartitionId(0));
+                let step = head.call(|operator, out| operator.on_input_end(input, out))?;
+                self.work.push(match step {
+                    Step::More => Work::InputEnd { input },
+                    Step::Done => Work::Promise { stage: 0 },
+                });
+                self.deliver(0);
             }
             Work::End { stage: index } => {
                 let step = self.stages[index].call(|operator, out| operator.on_end(out))?;

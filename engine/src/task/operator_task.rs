@@ -38,6 +38,7 @@ impl OperatorTask {
                 }
                 Some(Event::Frontier(frontier)) => self.chain.frontier(frontier),
                 Some(Event::Partition(news)) => self.chain.partition(&news)?,
+                Some(Event::InputEnd(input)) => self.chain.input_end(input),
                 Some(Event::Barrier(barrier)) => {
                     self.barrier(barrier).await?;
                     if barrier.purpose == Purpose::Stop {

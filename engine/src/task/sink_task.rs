@@ -52,7 +52,7 @@ impl SinkTask {
                 Some(Event::Frontier(Frontier::At(watermark))) => {
                     self.counters.watermark(watermark.time);
                 }
-                Some(Event::Frontier(_) | Event::Partition(_)) => {}
+                Some(Event::Frontier(_) | Event::Partition(_) | Event::InputEnd(_)) => {}
                 Some(Event::Barrier(barrier)) => {
                     self.barrier(barrier).await?;
                     if barrier.purpose == Purpose::Stop {

@@ -28,6 +28,29 @@ impl<K: Eq, S> KeyTable<K, S> {
         self.0.entry(hash.0, is_it, |entry| entry.hash.0)
     }
 
+    /// The entry of a key, if it has one.
+    #[inline]
+    pub(crate) fn find(&self, hash: KeyHash, key: &K) -> Option<&S> {
+        let entry = self
+            .0
+            .find(hash.0, |entry| entry.hash == hash && entry.key == *key);
+        entry.map(|entry| &entry.state)
+    }
+
+    /// The same, to be changed.
+    #[inline]
+    pub(crate) fn find_mut(&mut self, hash: KeyHash, key: &K) -> Option<&mut S> {
+        let entry = self
+            .0
+            .find_mut(hash.0, |entry| entry.hash == hash && entry.key == *key);
+        entry.map(|entry| &mut entry.state)
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Adds an entry that is known to be new.
     pub(crate) fn insert(&mut self, entry: Entry<K, S>) {
         self.0
@@ -36,6 +59,11 @@ impl<K: Eq, S> KeyTable<K, S> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry<K, S>> {
         self.0.iter()
+    }
+
+    /// Forgets all entries; the memory is kept.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// Takes all entries out; the memory is kept.

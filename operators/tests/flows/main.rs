@@ -5,6 +5,7 @@
 
 mod asynchronous;
 mod edges;
+mod joins;
 mod live;
 mod mistakes;
 mod own;

@@ -1,0 +1,155 @@
+//! A keyed stream joined with a table that changes in time: each record meets the version of its own time.
+
+mod operator;
+mod versions;
+
+use std::time::Duration;
+
+use millstream_engine::key::Keyed;
+use millstream_engine::outbox::PortMaker;
+use millstream_engine::plan::{MakeOperator, OperatorVertex};
+use millstream_engine::state::{State, StateKind};
+use millstream_engine::time::whole_micros;
+
+use super::pairing::{Inner, LeftOuter, Pairing};
+use super::{SameKey, check_timed, through};
+use crate::keyed::{Key, KeyedStream};
+use operator::AsOfJoin;
+
+/// When the records of an [as-of join](KeyedStream::as_of_join) are answered, and how long a version holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsOf {
+    waits: bool,
+    ttl: Option<i64>,
+}
+
+impl AsOf {
+    /// A record waits until the table has caught up: until the watermark of both streams has passed its time. Its
+    /// answer is exact, whichever came first; records that wait are part of the state.
+    pub const fn caught_up() -> Self {
+        AsOf {
+            waits: true,
+            ttl: None,
+        }
+    }
+
+    /// A record is answered at once, from the versions that have come so far: results depend on how fast the table
+    /// comes.
+    pub const fn immediate() -> Self {
+        AsOf {
+            waits: false,
+            ttl: None,
+        }
+    }
+
+    /// A version holds for this long of event time, its own moment and the last one included; behind that it is as if
+    /// there were none. (Default: until the next.)
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(whole_micros(ttl));
+        self
+    }
+}
+
+impl<K: Key, L: State> KeyedStream<K, L> {
+    /// Joins each record with the latest version its key has in `table` at the record's time: that with the highest
+    /// time which is not later. Of several with the same time it is the one that came last. The result has the
+    /// timestamp of the record; one without a version makes none (see [`as_of_left_join`](Self::as_of_left_join)).
+    ///
+    /// With [`AsOf::caught_up`] the results do not depend on which stream came first. A record earlier than the
+    /// watermark is late: counted, and left out. A late version is counted too, but holds from then on.
+    ///
+    /// The state, by key: the versions the watermark has not passed, and the one before them; the records that wait
+    /// for the watermark. So without [`with_ttl`](AsOf::with_ttl) it keeps one version of every key there ever was; with it, a key
+    /// is forgotten when its last version has run out.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::AsOf;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(&'static str, i64, f64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at, _)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, ..)| key.to_string())
+    /// #         .map(|key, (_, _, value)| (key, value))
+    /// #         .key_by(|(key, _)| key.clone())
+    /// # };
+    /// // Each stream has records `(currency, second, value)`.
+    /// let payments = timed("payments", [("EUR", 15, 100.0), ("EUR", 25, 100.0)]);
+    /// let rates = timed("rates", [("EUR", 10, 1.10), ("EUR", 20, 1.20)]);
+    /// payments
+    ///     .as_of_join("in-dollars", rates, AsOf::caught_up().with_ttl(hours(24)), |_, payment, rate| {
+    ///         (payment.1 * rate.1).round()
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [110.0, 120.0]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    ///
+    /// Source: the temporal join of Flink, versioned tables of Kafka Streams; `asof` of kdb+.
+    pub fn as_of_join<J, R, U, F>(
+        self,
+        name: &str,
+        table: KeyedStream<J, R>,
+        as_of: AsOf,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
+    {
+        join(name, self, table, as_of, Inner(f))
+    }
+
+    /// Like [`as_of_join`](Self::as_of_join), with a result for each record: `f` gets `None` for one that has no
+    /// version.
+    pub fn as_of_left_join<J, R, U, F>(
+        self,
+        name: &str,
+        table: KeyedStream<J, R>,
+        as_of: AsOf,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        F: Fn(&K, &L, Option<&R>) -> U + Clone + Send + 'static,
+    {
+        join(name, self, table, as_of, LeftOuter(f))
+    }
+}
+
+fn join<K, J, L, R, P>(
+    name: &str,
+    left: KeyedStream<K, L>,
+    table: KeyedStream<J, R>,
+    as_of: AsOf,
+    pairing: P,
+) -> KeyedStream<K, P::Out>
+where
+    K: Key,
+    J: SameKey<K>,
+    L: State,
+    R: State,
+    P: Pairing<K, L, R>,
+{
+    let (left, others) = (left.tail, [table.tail]);
+    check_timed(&left, &others, name);
+    let make: MakeOperator =
+        Box::new(move |_| Box::new(AsOfJoin::<K, L, R, P>::new(as_of, pairing.clone())));
+    let vertex = OperatorVertex::named(name, "as-of join", make)
+        .with_port(PortMaker::moving::<Keyed<K, P::Out>>())
+        .with_state(StateKind::of::<(K, L, R)>("as-of join", 1));
+    KeyedStream::keyed(through(left, &others, vertex))
+}
+
+#[cfg(test)]
+mod tests;

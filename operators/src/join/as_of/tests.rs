@@ -1,0 +1,186 @@
+use millstream_engine::harness::Harness;
+use millstream_engine::operator::Operator;
+use proptest::prelude::*;
+
+use super::*;
+use crate::join::testing::{batch, collect, in_steps, outbox, records, shown, watermark};
+use crate::testing::{Given, entry, given_in_time, script, show};
+
+fn harness(as_of: AsOf) -> Harness {
+    let left = LeftOuter(|key: &String, l: &i64, r: Option<&i64>| shown(key, Some(l), r));
+    Harness::new(move |_| AsOfJoin::<String, i64, i64, _>::new(as_of, left.clone()))
+        .with_keyed_input(entry)
+        .with_keyed_input(entry)
+        .with_output(show::<String>)
+}
+
+fn micros(micros: u64) -> Duration {
+    Duration::from_micros(micros)
+}
+
+#[test]
+fn a_record_meets_the_version_of_its_time() {
+    harness(AsOf::caught_up())
+        .check(
+            &[
+                "a=1@3 a=2@5 a=3@7 b=4@9 ^20 a=5@40 |",
+                "a=10@5 a=20@8 ^6 a=30@6 b=40@10 ^15 |",
+            ],
+            &["a=1,-@3 a=2,10@5 a=3,30@7 b=4,-@9 a=5,20@40 |"],
+        )
+        .unwrap();
+    harness(AsOf::caught_up().with_ttl(micros(2)))
+        .check(
+            &["a=1@5 a=2@7 a=3@8 |", "a=10@5 |"],
+            &["a=1,10@5 a=2,10@7 a=3,-@8 |"],
+        )
+        .unwrap();
+}
+
+#[test]
+fn an_inner_join_leaves_out_what_has_no_version() {
+    let inner = Inner(|key: &String, l: &i64, r: &i64| shown(key, Some(l), Some(r)));
+    Harness::new(move |_| AsOfJoin::<String, i64, i64, _>::new(AsOf::caught_up(), inner.clone()))
+        .with_keyed_input(entry)
+        .with_keyed_input(entry)
+        .with_output(show::<String>)
+        .check(&["a=1@3 a=2@5 |", "a=7@4 |"], &["a=2,7@5 |"])
+        .unwrap();
+}
+
+/// The version with the highest time that is not later, the last to come of several.
+fn naive(left: &[Given], right: &[Given], ttl: Option<i64>) -> String {
+    let versions = records(right);
+    let mut results = String::new();
+    for (key, value, time) in records(left) {
+        let holding = versions
+            .iter()
+            .filter(|version| version.0 == key && version.2 <= time);
+        let latest = holding.max_by_key(|version| version.2);
+        let latest = latest.filter(|version| ttl.is_none_or(|ttl| time <= version.2 + ttl));
+        let shown = shown(
+            &String::new(),
+            Some(&value),
+            latest.map(|version| &version.1),
+        );
+        results += &format!("{key}={shown}@{time} ");
+    }
+    results + "|"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn caught_up_joins_equal_the_naive_ones_in_every_mode_and_order(
+        left in given_in_time(10), right in given_in_time(12), ttl in prop::option::of(0..50i64),
+    ) {
+        let as_of = match ttl {
+            Some(ttl) => AsOf::caught_up().with_ttl(micros(ttl as u64)),
+            None => AsOf::caught_up(),
+        };
+        let expected = naive(&left, &right, ttl);
+        harness(as_of).check(&[&script(&left), &script(&right)], &[&expected]).unwrap();
+    }
+}
+
+type Row = millstream_engine::key::Keyed<u32, (u32, Option<u32>)>;
+
+fn numbers(
+    as_of: AsOf,
+) -> AsOfJoin<u32, u32, u32, impl Pairing<u32, u32, u32, Out = (u32, Option<u32>)>> {
+    AsOfJoin::new(
+        as_of,
+        LeftOuter(|_: &u32, l: &u32, r: Option<&u32>| (*l, r.copied())),
+    )
+}
+
+#[test]
+fn at_once_means_from_what_has_come_so_far() {
+    let (mut operator, mut out) = (numbers(AsOf::immediate()), outbox::<Row>());
+    operator
+        .on_batch(0, &mut batch([(1, 1, 10)]), &mut out)
+        .unwrap();
+    operator
+        .on_batch(1, &mut batch([(1, 7, 5), (1, 8, 12)]), &mut out)
+        .unwrap();
+    operator
+        .on_batch(
+            0,
+            &mut batch([(1, 2, 10), (1, 3, 13), (2, 4, 13)]),
+            &mut out,
+        )
+        .unwrap();
+    let (rows, _) = collect::<Row>(&mut out);
+    let rows: Vec<_> = rows.iter().map(|row| row.value).collect();
+    assert_eq!(rows, [(1, None), (2, Some(7)), (3, Some(8)), (4, None)]);
+}
+
+#[test]
+fn a_late_record_is_left_out_and_a_late_version_holds_from_then_on() {
+    let (mut operator, mut out) = (numbers(AsOf::caught_up()), outbox::<Row>());
+    operator.on_watermark(watermark(20), &mut out).unwrap();
+    operator
+        .on_batch(1, &mut batch([(1, 7, 15)]), &mut out)
+        .unwrap();
+    operator
+        .on_batch(0, &mut batch([(1, 1, 19), (1, 2, 20)]), &mut out)
+        .unwrap();
+    assert_eq!(out.take_late(), 2);
+    operator.on_watermark(watermark(21), &mut out).unwrap();
+    let (rows, _) = collect::<Row>(&mut out);
+    assert_eq!(
+        rows.iter().map(|row| row.value).collect::<Vec<_>>(),
+        [(2, Some(7))]
+    );
+}
+
+#[test]
+fn many_answers_leave_in_steps_and_a_snapshot_between_loses_none() {
+    let new = || numbers(AsOf::caught_up());
+    let (mut operator, mut out) = (new(), outbox::<Row>());
+    operator
+        .on_batch(
+            1,
+            &mut batch((0..10).map(|n| (1, n, i64::from(n) * 10))),
+            &mut out,
+        )
+        .unwrap();
+    let asked = (0..30_000u32).map(|n| (1, n, i64::from(n % 100)));
+    operator.on_batch(0, &mut batch(asked), &mut out).unwrap();
+    let (rows, steps, _) = in_steps::<Row, _>(operator, &mut out, 1_000, new);
+    let mut rows: Vec<_> = rows.into_iter().map(|row| row.value).collect();
+    rows.sort_unstable();
+    assert!(steps > 1);
+    assert!(
+        rows.into_iter()
+            .eq((0..30_000).map(|n| (n, Some(n % 100 / 10))))
+    );
+}
+
+#[test]
+fn the_table_keeps_one_version_of_a_key_and_none_that_ran_out() {
+    for (ttl, most, at_last) in [(None, 510, 500), (Some(micros(50)), 40, 0)] {
+        let as_of = match ttl {
+            Some(ttl) => AsOf::caught_up().with_ttl(ttl),
+            None => AsOf::caught_up(),
+        };
+        let (mut operator, mut out) = (numbers(as_of), outbox::<Row>());
+        for round in 0..1_000u32 {
+            let time = i64::from(round) * 10;
+            // Each key has versions in four rounds, and then no more.
+            let versions = (0..2).map(|n| (round / 4 * 2 + n, round, time));
+            operator
+                .on_batch(1, &mut batch(versions), &mut out)
+                .unwrap();
+            operator.on_watermark(watermark(time), &mut out).unwrap();
+            assert!(
+                operator.versions() <= most,
+                "{} versions",
+                operator.versions()
+            );
+        }
+        operator.on_watermark(watermark(100_000), &mut out).unwrap();
+        assert_eq!(operator.versions(), at_last);
+    }
+}

@@ -1,0 +1,125 @@
+use millstream_engine::harness::Harness;
+use proptest::prelude::*;
+
+use super::table::Table;
+use super::*;
+use crate::join::testing::{or_dash, records};
+use crate::testing::{at, entry, given_in_time, script};
+
+/// Reads `key=value`, or `key=-` for a key that is taken out.
+fn update(text: &str) -> (String, Option<i64>) {
+    match text.strip_suffix("=-") {
+        Some(key) => (key.to_owned(), None),
+        None => {
+            let (key, value) = entry(text);
+            (key, Some(value))
+        }
+    }
+}
+
+type Record = (String, i64);
+
+fn harness(settings: BroadcastTable) -> Harness {
+    Harness::new(move |replica| {
+        let closures = Closures {
+            key_of: |record: &Record| record.0.clone(),
+            result_of: |(key, value): Record, found: Option<&i64>| {
+                format!("{key}{value}:{}", or_dash(found))
+            },
+        };
+        TableJoin::<Record, String, i64, _, _>::new(settings, closures, replica)
+    })
+    .with_input(entry)
+    .with_input(update)
+    .with_output(String::clone)
+}
+
+#[test]
+fn records_wait_until_the_table_has_ended() {
+    let settings = BroadcastTable::up_to(9, TableLoad::AtEnd);
+    harness(settings)
+        .check(
+            &["a=1@1 b=2@2 c=3@3 |", "a=7 b=8 a=9 b=- |"],
+            &["a1:9@1 b2:-@2 c3:-@3 |"],
+        )
+        .unwrap();
+}
+
+#[test]
+fn time_waits_with_the_records() {
+    let settings = BroadcastTable::up_to(9, TableLoad::AtEnd);
+    // In turn, item by item: both watermarks have come to 9 before the table ends.
+    harness(settings)
+        .check(
+            &["a=1@5 ^9 b=2@9 ^12 |", "a=7@1 ^9 a=8@9 |"],
+            &["^5 a1:8@5 b2:-@9 ^9 ^12 |"],
+        )
+        .unwrap();
+}
+
+#[test]
+fn a_table_that_goes_on_has_loaded_at_a_moment() {
+    let settings = BroadcastTable::up_to(9, TableLoad::At(at(10)));
+    harness(settings)
+        .check(
+            &["a=1@12 ^14 ^20", "a=7@3 ^9 ^11 ^20"],
+            &["^9 a1:7@12 ^11 ^20"],
+        )
+        .unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn joins_with_a_table_that_ends_equal_the_naive_ones_in_every_mode_and_order(
+        left in given_in_time(12), table in given_in_time(12),
+    ) {
+        let rows = records(&table);
+        let mut expected = String::new();
+        for (key, value, time) in records(&left) {
+            let found = rows.iter().rev().find(|row| row.0 == key).map(|row| row.1);
+            expected += &format!("{key}{value}:{}@{time} ", or_dash(found));
+        }
+        let settings = BroadcastTable::up_to(3, TableLoad::AtEnd);
+        harness(settings).check(&[&script(&left), &script(&table)], &[&(expected + "|")]).unwrap();
+    }
+}
+
+#[test]
+fn keys_that_are_not_updated_are_forgotten() {
+    let settings = BroadcastTable::up_to(9, TableLoad::AtOnce).with_ttl(Duration::from_micros(10));
+    let mut table = Table::new(settings);
+    for (key, value, now) in [("a", 1, 0), ("b", 2, 0), ("c", 3, 4), ("a", 4, 5)] {
+        table.update(key.to_owned(), Some(value), at(now)).unwrap();
+    }
+    table.update("c".to_owned(), None, at(6)).unwrap();
+    let mut now = 6;
+    let mut seen = Vec::new();
+    while let Some(timer) = table.next_timer() {
+        assert!(timer > at(now), "a timer that is due again is not done");
+        now = timer.as_micros();
+        table.forget(timer);
+        let found = ["a", "b", "c"].map(|key| or_dash(table.get(&key.to_owned())));
+        seen.push((now, found.concat()));
+    }
+    seen.dedup_by_key(|(_, found)| found.clone());
+    assert_eq!(seen, [(11, "4--".to_owned()), (16, "---".to_owned())]);
+}
+
+#[test]
+fn too_many_keys_or_waiting_records_stop_the_flow() {
+    let settings = BroadcastTable::up_to(2, TableLoad::AtEnd);
+    let error = harness(settings)
+        .outcome(&["|", "a=1 b=2 c=3 |"])
+        .unwrap_err();
+    assert!(error.to_string().contains("more than 2 keys"), "{error}");
+    let settings = settings.with_waiting_up_to(2);
+    let error = harness(settings)
+        .outcome(&["a=1 b=2 c=3 |", "a=1 |"])
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("2 records wait for its table"),
+        "{error}"
+    );
+}

@@ -1,0 +1,179 @@
+//! All records of several streams, by key and window.
+
+use std::marker::PhantomData;
+
+use millstream_engine::operator::Step;
+use millstream_engine::state::State;
+
+use super::SameKey;
+use super::window::windowed;
+use super::windowed::{Cursor, Group, MakeResults};
+use crate::keyed::{Key, KeyedStream};
+use crate::scope::Tail;
+use crate::window::{Window, WindowAssigner};
+
+impl<K: Key, A: State> KeyedStream<K, A> {
+    /// Brings two streams together, more by [`and`](Cogroup::and): all their records of a key and window go to one
+    /// closure, given to [`window`](Cogroup::window).
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(user, second)`.
+    /// let views = timed("views", [(1, 5), (1, 6)]);
+    /// let clicks = timed("clicks", [(1, 7), (2, 8)]);
+    /// let orders = timed("orders", [(2, 9), (2, 70)]);
+    /// views
+    ///     .cogroup(clicks)
+    ///     .and(orders)
+    ///     .window("visits", Tumbling::of(minutes(1)), |user, _, views, clicks, orders| {
+    ///         (*user, views.len(), clicks.len(), orders.len())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, 2, 1, 0), (2, 0, 0, 1), (2, 0, 1, 1)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    ///
+    /// Source: `coGroup` of Flink, `CoGroupByKey` of Beam.
+    pub fn cogroup<J, B>(self, other: KeyedStream<J, B>) -> Cogroup<K, (Vec<A>, Vec<B>)>
+    where
+        J: SameKey<K>,
+        B: State,
+    {
+        Cogroup::of(vec![self.tail, other.tail])
+    }
+}
+
+/// Two to four keyed streams on their way into common windows; see [`KeyedStream::cogroup`].
+#[must_use = "a co-group does nothing until it is given windows"]
+pub struct Cogroup<K, S> {
+    inputs: Vec<Tail>,
+    of: PhantomData<fn() -> (K, S)>,
+}
+
+impl<K, S> Cogroup<K, S> {
+    fn of(inputs: Vec<Tail>) -> Self {
+        Cogroup {
+            inputs,
+            of: PhantomData,
+        }
+    }
+}
+
+impl<K: Key, A: State, B: State> Cogroup<K, (Vec<A>, Vec<B>)> {
+    /// With a third stream.
+    pub fn and<J, C>(mut self, other: KeyedStream<J, C>) -> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>)>
+    where
+        J: SameKey<K>,
+        C: State,
+    {
+        self.inputs.push(other.tail);
+        Cogroup::of(self.inputs)
+    }
+
+    /// Makes one result of all records of a key in a window, when the watermark passes its end; its timestamp is the
+    /// [last](Window::last) moment of it. A [`Group`] may be empty, but not all of them.
+    ///
+    /// A record is late, and counted, when all its windows are closed. The state is all records, each once, until
+    /// the watermark passes the last of their windows.
+    pub fn window<W, U, F>(self, name: &str, windows: W, f: F) -> KeyedStream<K, U>
+    where
+        W: WindowAssigner,
+        U: Send + 'static,
+        F: Fn(&K, Window, Group<'_, A>, Group<'_, B>) -> U + Clone + Send + 'static,
+    {
+        let f = move |key: &K, window, all: &[&(Vec<A>, Vec<B>)]| {
+            let (a, b) = (Group::of(all, |s| &s.0), Group::of(all, |s| &s.1));
+            f(key, window, a, b)
+        };
+        windowed(name, "cogroup", self.inputs, windows, Grouped(f))
+    }
+}
+
+impl<K: Key, A: State, B: State, C: State> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>)> {
+    /// With a fourth stream.
+    pub fn and<J, D>(
+        mut self,
+        other: KeyedStream<J, D>,
+    ) -> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>, Vec<D>)>
+    where
+        J: SameKey<K>,
+        D: State,
+    {
+        self.inputs.push(other.tail);
+        Cogroup::of(self.inputs)
+    }
+
+    /// Makes one result of all records of a key in a window, as it does of
+    /// [two](Cogroup#method.window) streams.
+    pub fn window<W, U, F>(self, name: &str, windows: W, f: F) -> KeyedStream<K, U>
+    where
+        W: WindowAssigner,
+        U: Send + 'static,
+        F: Fn(&K, Window, Group<'_, A>, Group<'_, B>, Group<'_, C>) -> U + Clone + Send + 'static,
+    {
+        let f = move |key: &K, window, all: &[&(Vec<A>, Vec<B>, Vec<C>)]| {
+            let (a, b) = (Group::of(all, |s| &s.0), Group::of(all, |s| &s.1));
+            f(key, window, a, b, Group::of(all, |s| &s.2))
+        };
+        windowed(name, "cogroup", self.inputs, windows, Grouped(f))
+    }
+}
+
+impl<K: Key, A: State, B: State, C: State, D: State> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>, Vec<D>)> {
+    /// Makes one result of all records of a key in a window, as it does of
+    /// [two](Cogroup#method.window) streams.
+    pub fn window<W, U, F>(self, name: &str, windows: W, f: F) -> KeyedStream<K, U>
+    where
+        W: WindowAssigner,
+        U: Send + 'static,
+        F: Fn(&K, Window, Group<'_, A>, Group<'_, B>, Group<'_, C>, Group<'_, D>) -> U
+            + Clone
+            + Send
+            + 'static,
+    {
+        let f = move |key: &K, window, all: &[&(Vec<A>, Vec<B>, Vec<C>, Vec<D>)]| {
+            let (a, b) = (Group::of(all, |s| &s.0), Group::of(all, |s| &s.1));
+            let (c, d) = (Group::of(all, |s| &s.2), Group::of(all, |s| &s.3));
+            f(key, window, a, b, c, d)
+        };
+        windowed(name, "cogroup", self.inputs, windows, Grouped(f))
+    }
+}
+
+/// One result of all records.
+#[derive(Clone)]
+pub(super) struct Grouped<F>(pub(super) F);
+
+impl<K, S, U, F> MakeResults<K, S> for Grouped<F>
+where
+    U: Send + 'static,
+    F: Fn(&K, Window, &[&S]) -> U + Clone + Send + 'static,
+{
+    type Out = U;
+
+    fn make(
+        &self,
+        key: &K,
+        window: Window,
+        sides: &[&S],
+        _cursor: &mut Cursor,
+        put: &mut impl FnMut(U) -> Step,
+    ) -> Step {
+        // The only result: if there is to be a pause, it is behind this key.
+        put((self.0)(key, window, sides));
+        Step::Done
+    }
+}

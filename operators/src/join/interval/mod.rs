@@ -1,0 +1,179 @@
+//! Two keyed streams, joined where their times are near each other.
+
+mod bounds;
+mod operator;
+mod side;
+
+pub use bounds::Interval;
+
+use millstream_engine::key::Keyed;
+use millstream_engine::outbox::PortMaker;
+use millstream_engine::plan::{MakeOperator, OperatorVertex};
+use millstream_engine::state::{State, StateKind};
+
+use super::pairing::{FullOuter, Inner, LeftOuter, Pairing, RightOuter};
+use super::{SameKey, check_timed, mistake, through};
+use crate::keyed::{Key, KeyedStream};
+use operator::IntervalJoin;
+
+impl<K: Key, L: State> KeyedStream<K, L> {
+    /// Joins two streams where their times are near each other: `f` makes a result of each pair with equal keys in
+    /// which `left.time + lower <= right.time <= left.time + upper`. Its timestamp is the later of the two times.
+    ///
+    /// A pair is given as soon as both are there; results do not depend on which came first. A record earlier than
+    /// the watermark is late, and counted. The state is every record, until the watermark has passed the last moment
+    /// at which a partner could be: a left one until `time + upper`, a right one until `time - lower`.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Interval;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`.
+    /// let orders = timed("orders", [(1, 5), (1, 100)]);
+    /// let payments = timed("payments", [(1, 12), (1, 300)]);
+    /// orders
+    ///     .interval_join("paid", payments, Interval::after(minutes(1)), |_, order, payment| {
+    ///         (order.1, payment.1)
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [(5, 12)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    ///
+    /// Source: the interval join of Flink, `JoinWindows` of Kafka Streams.
+    pub fn interval_join<J, R, U, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        interval: Interval,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
+    {
+        join(name, self, right, interval, Inner(f))
+    }
+
+    /// Like [`interval_join`](Self::interval_join), with a result for each left record without a partner: `f` gets
+    /// `None` in its place. It is given when the watermark rules a partner out; its timestamp is the last moment at
+    /// which one could have come, or its own if that is later.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Interval;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// # let orders = timed("orders", [(1, 5), (1, 100)]);
+    /// # let payments = timed("payments", [(1, 12), (1, 300)]);
+    /// orders
+    ///     .interval_left_join("paid", payments, Interval::after(minutes(1)), |_, order, payment| {
+    ///         (order.1, payment.map(|payment| payment.1))
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [(5, Some(12)), (100, None)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn interval_left_join<J, R, U, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        interval: Interval,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        F: Fn(&K, &L, Option<&R>) -> U + Clone + Send + 'static,
+    {
+        join(name, self, right, interval, LeftOuter(f))
+    }
+
+    /// Like [`interval_left_join`](Self::interval_left_join), for right records without a partner.
+    pub fn interval_right_join<J, R, U, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        interval: Interval,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        F: Fn(&K, Option<&L>, &R) -> U + Clone + Send + 'static,
+    {
+        join(name, self, right, interval, RightOuter(f))
+    }
+
+    /// Like [`interval_left_join`](Self::interval_left_join), for records of either stream without a partner. `f`
+    /// never gets `None` for both.
+    pub fn interval_full_join<J, R, U, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        interval: Interval,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        F: Fn(&K, Option<&L>, Option<&R>) -> U + Clone + Send + 'static,
+    {
+        join(name, self, right, interval, FullOuter(f))
+    }
+}
+
+fn join<K, J, L, R, P>(
+    name: &str,
+    left: KeyedStream<K, L>,
+    right: KeyedStream<J, R>,
+    interval: Interval,
+    pairing: P,
+) -> KeyedStream<K, P::Out>
+where
+    K: Key,
+    J: SameKey<K>,
+    L: State,
+    R: State,
+    P: Pairing<K, L, R>,
+{
+    let (left, others) = (left.tail, [right.tail]);
+    check_timed(&left, &others, name);
+    if let Some(what) = interval.mistake() {
+        mistake(&left, format!("the interval of `{name}` {what}"));
+    }
+    let kind = StateKind::of::<(K, L, R)>(&format!("interval join {interval}"), 1);
+    let make: MakeOperator =
+        Box::new(move |_| Box::new(IntervalJoin::<K, L, R, P>::new(interval, pairing.clone())));
+    let vertex = OperatorVertex::named(name, "interval join", make)
+        .with_port(PortMaker::moving::<Keyed<K, P::Out>>())
+        .with_state(kind);
+    KeyedStream::keyed(through(left, &others, vertex))
+}
+
+#[cfg(test)]
+mod tests;

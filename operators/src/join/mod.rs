@@ -1,0 +1,76 @@
+//! Joins: records of several streams that belong together.
+//!
+//! | join | what belongs together | what is kept, and for how long |
+//! |---|---|---|
+//! | [window](crate::KeyedStream::join) | equal keys, a common window | all records, until the watermark passes the last of their windows |
+//! | [co-group](crate::KeyedStream::cogroup) | the same, of two to four streams | the same |
+//! | [interval](crate::KeyedStream::interval_join) | equal keys, times near each other | a record, until the watermark rules out another partner |
+//! | [as-of](crate::KeyedStream::as_of_join) | a record and its key's latest version | each key's versions from the watermark on, and the one before; by TTL |
+//! | [table](crate::Stream::join_table) | a record and the latest of a small table | the table, in every replica, up to a number of keys; by TTL |
+//! | [look-up](crate::Stream::lookup) | a record and the answer of a service | answers in a cache of a fixed size; by TTL |
+//!
+//! The results of the first four do not depend on which input came first, as long as no record is late.
+
+mod as_of;
+mod broadcast;
+mod cogroup;
+mod deadlines;
+mod interval;
+mod lookup;
+mod pairing;
+mod slots;
+#[cfg(test)]
+mod testing;
+mod window;
+mod windowed;
+
+pub use as_of::AsOf;
+pub use broadcast::{BroadcastTable, TableLoad};
+pub use cogroup::Cogroup;
+pub use interval::Interval;
+pub use lookup::LookupCache;
+pub use windowed::Group;
+
+use millstream_engine::Error;
+use millstream_engine::plan::{OperatorVertex, Route};
+
+use crate::keyed::Key;
+use crate::scope::Tail;
+
+/// Holds for a key type and itself. (A bound of its own, so that the compiler names the mistake.)
+#[diagnostic::on_unimplemented(
+    message = "the two streams of a join have different keys: `{K}` and `{Self}`",
+    note = "give both the same type of key in their `key_by`"
+)]
+pub trait SameKey<K>: Key {}
+
+impl<K: Key> SameKey<K> for K {}
+
+/// Puts the vertex of a join behind its keyed inputs, and goes on with its first output.
+fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> Tail {
+    let timed = first.timed && others.iter().all(|tail| tail.timed);
+    let mut joined = first.routed(Route::ByKey).through(vertex);
+    for (other, input) in others.iter().zip(1..) {
+        for (output, _) in &joined.from {
+            other.connect(output.vertex, input);
+        }
+    }
+    joined.timed = timed;
+    joined
+}
+
+/// Notes a mistake if a stream that is joined by its times has none.
+fn check_timed(first: &Tail, others: &[Tail], name: &str) {
+    if !first.timed || others.iter().any(|tail| !tail.timed) {
+        let text = format!(
+            "`{name}` joins by event time, but one of its streams has none: call `.event_time(|record| …, \
+             Lateness::bounded(…))` on it, best right behind the source"
+        );
+        mistake(first, text);
+    }
+}
+
+/// Notes a mistake, to be told when the flow starts.
+fn mistake(tail: &Tail, text: String) {
+    tail.scope.with(|graph| graph.error(Error::config(text)));
+}

@@ -1,0 +1,200 @@
+//! Two keyed streams, joined window by window.
+
+use millstream_engine::key::Keyed;
+use millstream_engine::outbox::PortMaker;
+use millstream_engine::plan::{MakeOperator, OperatorVertex};
+use millstream_engine::state::{State, StateKind};
+
+use super::pairing::{FullOuter, Inner, LeftOuter, Pairing, RightOuter};
+use super::windowed::{MakeResults, Pairs, Sides, Windowed};
+use super::{SameKey, check_timed, mistake, through};
+use crate::keyed::{Key, KeyedStream};
+use crate::scope::Tail;
+use crate::window::WindowAssigner;
+
+impl<K: Key, L: State> KeyedStream<K, L> {
+    /// Joins two streams window by window: `f` makes a result of each pair with equal keys, when the watermark passes
+    /// the end of their window. Its timestamp is the [last](crate::Window::last) moment of it.
+    ///
+    /// A record without a partner makes no result (an inner join; see [`left_join`](Self::left_join) and the others).
+    /// A pair that shares several windows makes a result in each. A record is late, and counted, when all its windows
+    /// are closed. The state is all records, each once, until the watermark passes the last of their windows; `n` and
+    /// `m` records of a key make `n × m` results.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// let timed = |name: &str, rows: [(&str, i64, f64); 2]| {
+    ///     let rows = rows.map(|(airport, hour, value)| (airport.to_owned(), hour, value));
+    ///     flow.source(name, from_iter(rows))
+    ///         .event_time(|(_, hour, _)| Timestamp::from_secs(hour * 3600), Lateness::none())
+    ///         .key_by(|(airport, ..)| airport.clone())
+    /// };
+    /// let delays = timed("delays", [("JFK", 0, 12.0), ("LGA", 1, 3.0)]);
+    /// let rain = timed("rain", [("JFK", 0, 0.5), ("JFK", 1, 0.1)]);
+    /// delays
+    ///     .join("with-rain", rain, Tumbling::of(hours(1)), |airport, delay, rain| {
+    ///         (airport.clone(), delay.2, rain.2)
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [("JFK".to_owned(), 12.0, 0.5)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    ///
+    /// Source: the window join of Flink; records are kept by slices as in Traub et al., *Scotty*, TODS 2021.
+    pub fn join<J, R, U, W, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        windows: W,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        W: WindowAssigner,
+        F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
+    {
+        join(name, self, right, windows, Inner(f))
+    }
+
+    /// Like [`join`](Self::join), with a result for each left record and window without a partner in it: `f` gets
+    /// `None` in its place.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let payments = timed("payments", [(1, 7), (3, 8)]);
+    /// orders
+    ///     .left_join("paid", payments, Tumbling::of(minutes(1)), |order, _, payment| {
+    ///         (*order, payment.is_some())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, true), (2, false)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn left_join<J, R, U, W, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        windows: W,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        W: WindowAssigner,
+        F: Fn(&K, &L, Option<&R>) -> U + Clone + Send + 'static,
+    {
+        join(name, self, right, windows, LeftOuter(f))
+    }
+
+    /// Like [`join`](Self::join), with a result for each right record and window without a partner in it: `f` gets
+    /// `None` in its place. See [`left_join`](Self::left_join) for an example.
+    pub fn right_join<J, R, U, W, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        windows: W,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        W: WindowAssigner,
+        F: Fn(&K, Option<&L>, &R) -> U + Clone + Send + 'static,
+    {
+        join(name, self, right, windows, RightOuter(f))
+    }
+
+    /// Like [`join`](Self::join), with a result for each record of either stream and window without a partner in it:
+    /// `f` gets `None` in its place, never for both. See [`left_join`](Self::left_join) for an example.
+    pub fn full_join<J, R, U, W, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        windows: W,
+        f: F,
+    ) -> KeyedStream<K, U>
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        W: WindowAssigner,
+        F: Fn(&K, Option<&L>, Option<&R>) -> U + Clone + Send + 'static,
+    {
+        join(name, self, right, windows, FullOuter(f))
+    }
+}
+
+fn join<K, J, L, R, W, P>(
+    name: &str,
+    left: KeyedStream<K, L>,
+    right: KeyedStream<J, R>,
+    windows: W,
+    pairing: P,
+) -> KeyedStream<K, P::Out>
+where
+    K: Key,
+    J: SameKey<K>,
+    L: State,
+    R: State,
+    W: WindowAssigner,
+    P: Pairing<K, L, R>,
+{
+    let inputs = vec![left.tail, right.tail];
+    windowed::<K, (Vec<L>, Vec<R>), W, _>(name, "join", inputs, windows, Pairs(pairing))
+}
+
+/// The vertex that gathers its inputs by key and window.
+pub(super) fn windowed<K, S, W, M>(
+    name: &str,
+    label: &str,
+    mut inputs: Vec<Tail>,
+    windows: W,
+    make: M,
+) -> KeyedStream<K, M::Out>
+where
+    K: Key,
+    S: Sides,
+    W: WindowAssigner,
+    M: MakeResults<K, S>,
+{
+    let others = inputs.split_off(1);
+    let first = inputs.remove(0);
+    check_timed(&first, &others, name);
+    if let Some(what) = windows.mistake() {
+        mistake(&first, format!("the windows of `{name}` {what}"));
+    }
+    let kind = StateKind::of::<(K, S)>(&format!("{label} {}", windows.kind()), 2);
+    let beat = windows.beat();
+    let make: MakeOperator =
+        Box::new(move |_| Box::new(Windowed::<W, K, S, M>::new(windows.clone(), make.clone())));
+    let vertex = OperatorVertex::named(name, label, make)
+        .with_port(PortMaker::moving::<Keyed<K, M::Out>>())
+        .with_state(kind)
+        .with_beat(beat);
+    KeyedStream::keyed(through(first, &others, vertex))
+}

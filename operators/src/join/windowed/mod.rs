@@ -1,0 +1,181 @@
+//! The operator under window joins and co-groups: gathers the records of several inputs by key and window.
+
+mod sides;
+mod slices;
+
+pub use sides::Group;
+pub(super) use sides::Sides;
+
+use millstream_engine::Result;
+use millstream_engine::batch::AnyBatch;
+use millstream_engine::key::{KeyHash, Keyed};
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::outbox::{AnyPort, Outbox, Port};
+use millstream_engine::state::{State, StateReader, StateWriter};
+use millstream_engine::time::{Timestamp, Watermark};
+
+use super::pairing::Pairing;
+use crate::keyed::Key;
+use crate::window::{Window, WindowAssigner};
+use slices::{Given, Slices};
+
+/// How far the results of one key and window have come: the places of the next left and right record.
+pub(super) type Cursor = (usize, usize);
+
+/// Gathers records, and has results made of them when the watermark passes the end of their window.
+pub(super) struct Windowed<W, K, S, M> {
+    slices: Slices<W, K, S>,
+    make: M,
+}
+
+/// Makes the results of a key and window.
+pub(super) trait MakeResults<K, S>: Clone + Send + 'static {
+    /// The results.
+    type Out: Send + 'static;
+
+    /// Puts results out by `put`, which says whether to pause; and notes where to go on.
+    fn make(
+        &self,
+        key: &K,
+        window: Window,
+        sides: &[&S],
+        cursor: &mut Cursor,
+        put: &mut impl FnMut(Self::Out) -> Step,
+    ) -> Step;
+}
+
+impl<W: WindowAssigner, K: Key, S: Sides, M> Windowed<W, K, S, M> {
+    pub(super) fn new(windows: W, make: M) -> Self {
+        Windowed {
+            slices: Slices::new(windows),
+            make,
+        }
+    }
+}
+
+impl<W, K, S, M> Operator for Windowed<W, K, S, M>
+where
+    W: WindowAssigner,
+    K: Key,
+    S: Sides,
+    M: MakeResults<K, S>,
+{
+    fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        let late = S::take(&mut self.slices, input, batch)?;
+        out.count_late(late);
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
+        self.fire(watermark.time, out)
+    }
+
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.fire(Timestamp::MAX, out)
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        self.slices.save(state)
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        self.slices.restore(state)
+    }
+}
+
+impl<W, K, S, M> Windowed<W, K, S, M>
+where
+    W: WindowAssigner,
+    K: Key,
+    S: Sides,
+    M: MakeResults<K, S>,
+{
+    fn fire(&mut self, watermark: Timestamp, out: &mut Outbox) -> Result<Step> {
+        let make = &self.make;
+        self.slices.fire(watermark, out, |out, window, given| {
+            let Given {
+                hash,
+                key,
+                sides,
+                cursor,
+            } = given;
+            let port: &mut Port<Keyed<K, M::Out>> = out.port(0)?;
+            let put = &mut |value| put(port, hash, key, value, window.last());
+            Ok(make.make(key, window, sides, cursor, put))
+        })
+    }
+}
+
+fn put<K: Key, U: Send + 'static>(
+    port: &mut Port<Keyed<K, U>>,
+    hash: KeyHash,
+    key: &K,
+    value: U,
+    time: Timestamp,
+) -> Step {
+    let key = key.clone();
+    port.push_keyed(hash, Keyed { hash, key, value }, time);
+    match port.is_full() {
+        true => Step::More,
+        false => Step::Done,
+    }
+}
+
+/// Every pair of a left and a right record, and those that have none as the join wants it.
+#[derive(Clone)]
+pub(super) struct Pairs<P>(pub(super) P);
+
+impl<K, L, R, P> MakeResults<K, (Vec<L>, Vec<R>)> for Pairs<P>
+where
+    L: State,
+    R: State,
+    P: Pairing<K, L, R>,
+{
+    type Out = P::Out;
+
+    fn make(
+        &self,
+        key: &K,
+        _window: Window,
+        sides: &[&(Vec<L>, Vec<R>)],
+        cursor: &mut Cursor,
+        put: &mut impl FnMut(P::Out) -> Step,
+    ) -> Step {
+        let left = Group::of(sides, |(left, _)| left);
+        let right = Group::of(sides, |(_, right)| right);
+        let alone = (right.is_empty() && P::LEFT) || (left.is_empty() && P::RIGHT);
+        let mut give = |left: Option<&L>, right: Option<&R>| match self.0.pair(key, left, right) {
+            Some(value) => put(value),
+            None => Step::Done,
+        };
+        // Of two sides one of which is empty, one loop does nothing.
+        if alone {
+            for record in left.iter().skip(cursor.0) {
+                cursor.0 += 1;
+                if give(Some(record), None) == Step::More {
+                    return Step::More;
+                }
+            }
+            for record in right.iter().skip(cursor.1) {
+                cursor.1 += 1;
+                if give(None, Some(record)) == Step::More {
+                    return Step::More;
+                }
+            }
+            return Step::Done;
+        }
+        for first in left.iter().skip(cursor.0) {
+            for second in right.iter().skip(cursor.1) {
+                cursor.1 += 1;
+                if give(Some(first), Some(second)) == Step::More {
+                    return Step::More;
+                }
+            }
+            *cursor = (cursor.0 + 1, 0);
+        }
+        Step::Done
+    }
+}
+
+#[cfg(test)]
+mod tests;

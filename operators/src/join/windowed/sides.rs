@@ -1,0 +1,101 @@
+//! What several inputs brought under one key.
+
+use millstream_engine::batch::AnyBatch;
+use millstream_engine::key::Keyed;
+use millstream_engine::state::State;
+use millstream_engine::{Error, Result};
+
+use super::slices::{Place, Slices};
+use crate::keyed::Key;
+use crate::window::WindowAssigner;
+
+/// The records of several inputs, each input's in the order they came: a tuple of vectors.
+pub(crate) trait Sides: State + Default {
+    /// Takes the records of a batch in; says how many are late.
+    fn take<W: WindowAssigner, K: Key>(
+        slices: &mut Slices<W, K, Self>,
+        input: usize,
+        batch: &mut AnyBatch,
+    ) -> Result<u64>;
+
+    /// Adds those of `later` behind these.
+    fn append(&mut self, later: Self);
+}
+
+/// Takes the records of a batch in, each where `keep` puts it.
+fn take<W: WindowAssigner, K: Key, S: Sides, T: Send + 'static>(
+    slices: &mut Slices<W, K, S>,
+    batch: &mut AnyBatch,
+    keep: impl Fn(&mut S, T),
+) -> Result<u64> {
+    let mut late = 0;
+    let batch = batch.of::<Keyed<K, T>>()?;
+    for record in batch.records.drain(..) {
+        let Keyed { hash, key, value } = record.value;
+        match slices.place(record.time, batch.arrival) {
+            Place::In(place) => keep(slices.sides(place, hash, key), value),
+            Place::Late => late += 1,
+            Place::Nowhere => {}
+        }
+    }
+    Ok(late)
+}
+
+macro_rules! sides {
+    ($($input:tt $type:ident),+) => {
+        impl<$($type: State),+> Sides for ($(Vec<$type>,)+) {
+            fn take<W: WindowAssigner, K: Key>(
+                slices: &mut Slices<W, K, Self>,
+                input: usize,
+                batch: &mut AnyBatch,
+            ) -> Result<u64> {
+                match input {
+                    $($input => take(slices, batch, |sides, value: $type| sides.$input.push(value)),)+
+                    _ => Err(Error::internal(format!("a join without input {input}"))),
+                }
+            }
+
+            fn append(&mut self, mut later: Self) {
+                $(self.$input.append(&mut later.$input);)+
+            }
+        }
+    };
+}
+
+sides!(0 A, 1 B);
+sides!(0 A, 1 B, 2 C);
+sides!(0 A, 1 B, 2 C, 3 D);
+
+/// All records of one input under one key, in one window: what [`Cogroup`](crate::Cogroup) gives to its closure.
+#[derive(Clone, Debug)]
+pub struct Group<'a, T> {
+    first: &'a [T],
+    rest: Vec<&'a [T]>,
+}
+
+impl<'a, T> Group<'a, T> {
+    pub(crate) fn of<S>(sides: &[&'a S], side: impl Fn(&'a S) -> &'a Vec<T>) -> Self {
+        let mut slices = sides.iter().map(|sides| side(sides).as_slice());
+        Group {
+            first: slices.next().unwrap_or_default(),
+            rest: slices.collect(),
+        }
+    }
+
+    /// The records. In windows that do not overlap, in the order they came.
+    pub fn iter(&self) -> impl Iterator<Item = &'a T> + Clone + '_ {
+        std::iter::once(&self.first)
+            .chain(&self.rest)
+            .flat_map(|slice| slice.iter())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.first.len() + self.rest.iter().map(|slice| slice.len()).sum::<usize>()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,388 @@
+//! Records by the windows they fall into, each kept once.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hashbrown::hash_table;
+use millstream_engine::Result;
+use millstream_engine::key::KeyHash;
+use millstream_engine::operator::Step;
+use millstream_engine::outbox::Outbox;
+use millstream_engine::runtime::Instant;
+use millstream_engine::state::{StateReader, StateWriter};
+use millstream_engine::time::Timestamp;
+
+use super::{Cursor, Sides};
+use crate::keyed::{Entry, Key, KeyTable};
+use crate::window::{Window, WindowAssigner};
+
+/// The open windows of an assigner, with what fell into them.
+///
+/// Records that fall into the same windows lie together, in a slice: a record is kept once, however many windows it
+/// is in. With windows that do not overlap a slice is a window.
+///
+/// Idea: Traub et al., *Scotty: General and Efficient Open-Source Window Aggregation*, TODS 2021.
+pub(in crate::join) struct Slices<W, K, S> {
+    windows: W,
+    /// The slices by the windows they are still in. The first of them is the next to close.
+    open: BTreeMap<Spans, usize>,
+    slices: Vec<Slice<K, S>>,
+    /// Places of slices that are empty and can be used again, with their memory.
+    free: Vec<usize>,
+    /// The slice of the record before.
+    last: Option<(Spans, usize)>,
+    /// The windows of the record in hand.
+    found: Spans,
+    /// Windows that end here or before are closed.
+    closed: Timestamp,
+    firing: Option<Firing<K, S>>,
+}
+
+/// Windows in the order they close: by end, then by start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spans(VecDeque<(Timestamp, Timestamp)>);
+
+struct Slice<K, S> {
+    table: KeyTable<K, Held<S>>,
+    /// When its first record arrived; not known of what was restored.
+    arrival: Option<Instant>,
+}
+
+/// What a key has in a slice.
+#[derive(Default)]
+struct Held<S> {
+    sides: S,
+    /// How far the results of the window that is being given have come.
+    cursor: Cursor,
+}
+
+/// A window whose results are being given.
+struct Firing<K, S> {
+    window: Window,
+    /// What is left of a slice that is in no other window.
+    alone: Vec<Entry<K, Held<S>>>,
+    /// Slices that are in other windows too, and the keys that are left of them.
+    shared: Vec<usize>,
+    keys: Vec<(KeyHash, K)>,
+}
+
+/// The piece of saved state that says which windows were closed.
+const CLOSED: &str = "closed";
+
+impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
+    pub(super) fn new(windows: W) -> Self {
+        Slices {
+            windows,
+            open: BTreeMap::new(),
+            slices: Vec::new(),
+            free: Vec::new(),
+            last: None,
+            found: Spans::default(),
+            closed: Timestamp::MIN,
+            firing: None,
+        }
+    }
+
+    /// Where a record goes that arrived at `arrival`. `None` if all its windows are closed, and it is late; a record
+    /// that is in no window at all goes nowhere, which is not late.
+    #[inline]
+    pub(super) fn place(&mut self, time: Timestamp, arrival: Instant) -> Place {
+        let (found, closed) = (&mut self.found, self.closed);
+        let mut any = false;
+        found.0.clear();
+        self.windows.assign(time, &mut |window| {
+            any = true;
+            if window.end > closed {
+                found.0.push_back((window.end, window.start));
+            }
+        });
+        match &self.last {
+            Some((spans, place)) if spans == found => return Place::In(*place),
+            _ if found.0.is_empty() && any => return Place::Late,
+            _ if found.0.is_empty() => return Place::Nowhere,
+            _ => {}
+        }
+        // An assigner gives windows by their starts.
+        found.0.make_contiguous().sort_unstable();
+        let spans = found.clone();
+        let place = self.open_at(spans.clone(), Some(arrival));
+        self.last = Some((spans, place));
+        Place::In(place)
+    }
+
+    /// What a key has in a slice.
+    #[inline]
+    pub(super) fn sides(&mut self, place: usize, hash: KeyHash, key: K) -> &mut S {
+        let entry = match self.slices[place].table.place(hash, &key) {
+            hash_table::Entry::Occupied(entry) => entry.into_mut(),
+            hash_table::Entry::Vacant(vacant) => {
+                let state = Held::default();
+                vacant.insert(Entry { hash, key, state }).into_mut()
+            }
+        };
+        &mut entry.state.sides
+    }
+
+    fn open_at(&mut self, spans: Spans, arrival: Option<Instant>) -> usize {
+        let (slices, free) = (&mut self.slices, &mut self.free);
+        *self.open.entry(spans).or_insert_with(|| {
+            let place = free.pop().unwrap_or_else(|| {
+                slices.push(Slice {
+                    table: KeyTable::new(),
+                    arrival,
+                });
+                slices.len() - 1
+            });
+            slices[place].arrival = arrival;
+            place
+        })
+    }
+
+    /// Closes all windows that end at `watermark` or before, in their order. For each key of one, `give` makes results
+    /// of what lies in its slices, and says whether it stopped for want of room.
+    pub(super) fn fire(
+        &mut self,
+        watermark: Timestamp,
+        out: &mut Outbox,
+        mut give: impl FnMut(&mut Outbox, Window, Given<'_, K, S>) -> Result<Step>,
+    ) -> Result<Step> {
+        self.closed = self.closed.max(watermark);
+        self.last = None;
+        while let Some(mut firing) = self.firing.take().or_else(|| self.next_due(out)) {
+            let step = self.give_all(&mut firing, out, &mut give);
+            if matches!(step, Ok(Step::Done)) {
+                self.close(&firing);
+            } else {
+                self.firing = Some(firing);
+                return step;
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    fn give_all(
+        &mut self,
+        firing: &mut Firing<K, S>,
+        out: &mut Outbox,
+        give: &mut impl FnMut(&mut Outbox, Window, Given<'_, K, S>) -> Result<Step>,
+    ) -> Result<Step> {
+        while let Some(Entry { hash, key, state }) = firing.alone.last_mut() {
+            let given = Given {
+                hash: *hash,
+                key,
+                sides: &[&state.sides],
+                cursor: &mut state.cursor,
+            };
+            if give(out, firing.window, given)? == Step::More {
+                return Ok(Step::More);
+            }
+            firing.alone.pop();
+            if out.is_full() {
+                return Ok(Step::More);
+            }
+        }
+        while let Some((hash, key)) = firing.keys.last() {
+            let mut cursor = Cursor::default();
+            let mut sides = Vec::with_capacity(firing.shared.len());
+            for place in &firing.shared {
+                if let Some(held) = self.slices[*place].table.find(*hash, key) {
+                    cursor = cursor.max(held.cursor);
+                    sides.push(&held.sides);
+                }
+            }
+            let given = Given {
+                hash: *hash,
+                key,
+                sides: &sides,
+                cursor: &mut cursor,
+            };
+            let step = give(out, firing.window, given)?;
+            let cursor = match step {
+                Step::More => cursor,
+                Step::Done => Cursor::default(),
+            };
+            for place in &firing.shared {
+                if let Some(held) = self.slices[*place].table.find_mut(*hash, key) {
+                    held.cursor = cursor;
+                }
+            }
+            if step == Step::More {
+                return Ok(Step::More);
+            }
+            firing.keys.pop();
+            if out.is_full() {
+                return Ok(Step::More);
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    /// Takes up the next window that is to be closed.
+    fn next_due(&mut self, out: &mut Outbox) -> Option<Firing<K, S>> {
+        let (end, start) = *self.open.first_key_value()?.0.0.front()?;
+        if end > self.closed {
+            return None;
+        }
+        let mut firing = Firing {
+            window: Window { start, end },
+            alone: Vec::new(),
+            shared: Vec::new(),
+            keys: Vec::new(),
+        };
+        let of_window = |spans: &Spans| spans.0.front() == Some(&(end, start));
+        let mut slices = self.open.iter().take_while(|(spans, _)| of_window(spans));
+        if let (Some((spans, _)), None) = (slices.next(), slices.next())
+            && spans.0.len() == 1
+            && let Some((_, place)) = self.open.pop_first()
+        {
+            let Slice { table, arrival } = &mut self.slices[place];
+            firing.alone = table.drain().collect();
+            if let Some(arrival) = arrival.take() {
+                out.note_held(arrival, firing.alone.len() as u64);
+            }
+            self.free.push(place);
+            return Some(firing);
+        }
+        let mut seen = KeyTable::new();
+        for (_, &place) in self.open.iter().take_while(|(spans, _)| of_window(spans)) {
+            firing.shared.push(place);
+            for Entry { hash, key, .. } in self.slices[place].table.iter() {
+                if let hash_table::Entry::Vacant(vacant) = seen.place(*hash, key) {
+                    vacant.insert(Entry {
+                        hash: *hash,
+                        key: key.clone(),
+                        state: (),
+                    });
+                }
+            }
+        }
+        let arrivals = firing
+            .shared
+            .iter()
+            .filter_map(|place| self.slices[*place].arrival);
+        if let Some(arrival) = arrivals.min() {
+            out.note_held(arrival, seen.len() as u64);
+        }
+        firing.keys = seen
+            .drain()
+            .map(|Entry { hash, key, .. }| (hash, key))
+            .collect();
+        Some(firing)
+    }
+
+    /// Takes a window whose results were given out of the slices that are in others too.
+    fn close(&mut self, firing: &Firing<K, S>) {
+        for _ in &firing.shared {
+            let Some((mut spans, place)) = self.open.pop_first() else {
+                return;
+            };
+            spans.0.pop_front();
+            if spans.0.is_empty() {
+                self.slices[place].table.clear();
+                self.free.push(place);
+            } else if let Some(&other) = self.open.get(&spans) {
+                // Late records have opened it already, for the windows that were left to them.
+                let entries: Vec<_> = self.slices[place].table.drain().collect();
+                for Entry { hash, key, state } in entries {
+                    self.sides(other, hash, key).append(state.sides);
+                }
+                self.free.push(place);
+            } else {
+                self.open.insert(spans, place);
+            }
+        }
+    }
+
+    pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
+        state.put_piece(CLOSED, &self.closed)?;
+        let mut save = |spans: &Spans, entry: &Entry<K, Held<S>>| {
+            let Held { sides, cursor } = &entry.state;
+            state.put(entry.hash, &(&spans.0, cursor, &entry.key, sides))
+        };
+        let (shared, mut left) = (self.firing.as_ref(), KeyTable::new());
+        for (hash, key) in shared.iter().flat_map(|firing| &firing.keys) {
+            let (hash, key) = (*hash, key.clone());
+            left.insert(Entry {
+                hash,
+                key,
+                state: (),
+            });
+        }
+        for (spans, &place) in &self.open {
+            let is_firing = shared.is_some_and(|firing| firing.shared.contains(&place));
+            let mut behind = spans.clone();
+            if is_firing {
+                behind.0.pop_front();
+            }
+            for entry in self.slices[place].table.iter() {
+                if !is_firing || left.find(entry.hash, &entry.key).is_some() {
+                    save(spans, entry)?;
+                } else if !behind.0.is_empty() {
+                    // Given already for the window that is being given.
+                    save(&behind, entry)?;
+                }
+            }
+        }
+        if let Some(firing) = &self.firing {
+            let spans = Spans([(firing.window.end, firing.window.start)].into());
+            for entry in &firing.alone {
+                save(&spans, entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
+        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
+        let closed: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
+        self.closed = closed.into_iter().min().unwrap_or(Timestamp::MIN);
+        for value in state.values::<(VecDeque<(Timestamp, Timestamp)>, Cursor, K, S)>() {
+            let (spans, cursor, key, sides) = value?;
+            let place = self.open_at(Spans(spans), None);
+            let hash = KeyHash::of(&key);
+            match self.slices[place].table.place(hash, &key) {
+                hash_table::Entry::Occupied(mut entry) => entry.get_mut().state.sides.append(sides),
+                hash_table::Entry::Vacant(vacant) => {
+                    let state = Held { sides, cursor };
+                    vacant.insert(Entry { hash, key, state });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a record goes.
+pub(super) enum Place {
+    /// Into this slice.
+    In(usize),
+    /// All its windows are closed.
+    Late,
+    /// It is in no window.
+    Nowhere,
+}
+
+/// All that a key has in a window.
+pub(super) struct Given<'a, K, S> {
+    pub(super) hash: KeyHash,
+    pub(super) key: &'a K,
+    /// Slice by slice.
+    pub(super) sides: &'a [&'a S],
+    /// Where to go on.
+    pub(super) cursor: &'a mut Cursor,
+}
+
+impl Ord for Spans {
+    /// By the first window, so that the next to close is found; then by the last, because those in between are long
+    /// the same where many windows overlap.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let ends = |spans: &Spans| (spans.0.front().copied(), spans.0.back().copied());
+        let by_ends = ends(self).cmp(&ends(other));
+        by_ends.then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Spans {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}

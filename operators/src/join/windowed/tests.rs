@@ -1,0 +1,275 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use millstream_engine::harness::Harness;
+use proptest::prelude::*;
+
+use super::*;
+use crate::join::cogroup::Grouped;
+use crate::join::pairing::{FullOuter, Inner, LeftOuter, RightOuter};
+use crate::join::testing::{batch, collect, in_steps, outbox, records, shown, watermark};
+use crate::testing::{Given, entry, given_in_time, script, show};
+use crate::{Sliding, Tumbling};
+
+type Both = (Vec<i64>, Vec<i64>);
+type All = (Vec<i64>, Vec<i64>, Vec<i64>);
+
+fn tens() -> Tumbling {
+    Tumbling::of(Duration::from_micros(10))
+}
+
+fn sliding(size: u64, slide: u64) -> Sliding {
+    Sliding::of(Duration::from_micros(size), Duration::from_micros(slide))
+}
+
+fn harness<W, P>(windows: W, pairing: P) -> Harness
+where
+    W: WindowAssigner,
+    P: Pairing<String, i64, i64, Out = String>,
+{
+    let make = Pairs(pairing);
+    Harness::new(move |_| Windowed::<W, String, Both, _>::new(windows.clone(), make.clone()))
+        .with_keyed_input(entry)
+        .with_keyed_input(entry)
+        .with_output(show::<String>)
+}
+
+#[test]
+fn every_pair_of_a_key_and_window_is_given_at_its_end() {
+    let inner = Inner(|key: &String, left: &i64, right: &i64| format!("{key}{left}{right}"));
+    harness(tens(), inner)
+        .check(
+            &[
+                "a=1@1 a=2@5 b=3@5 ^10 a=4@19 ^25 |",
+                "a=5@9 c=6@5 a=7@3 ^12 a=8@12 |",
+            ],
+            &["a=a15@9 a=a17@9 a=a25@9 a=a27@9 a=a48@19 |"],
+        )
+        .unwrap();
+}
+
+#[test]
+fn records_alone_are_given_by_outer_joins() {
+    let inputs = ["a=1@1 b=3@5 ^10 a=4@19 ^25 |", "a=5@9 c=6@5 ^12 a=8@12 |"];
+    let inner = "a=1,5@9 a=4,8@19";
+    let left = LeftOuter(|k: &String, l: &i64, r: Option<&i64>| shown(k, Some(l), r));
+    let right = RightOuter(|k: &String, l: Option<&i64>, r: &i64| shown(k, l, Some(r)));
+    harness(tens(), left)
+        .check(&inputs, &[&format!("{inner} b=3,-@9 |")])
+        .unwrap();
+    harness(tens(), right)
+        .check(&inputs, &[&format!("{inner} c=-,6@9 |")])
+        .unwrap();
+    let full = FullOuter(shown);
+    harness(tens(), full)
+        .check(&inputs, &[&format!("{inner} b=3,-@9 c=-,6@9 |")])
+        .unwrap();
+}
+
+#[test]
+fn a_pair_is_given_in_every_window_it_shares() {
+    let inner = Inner(|key: &String, left: &i64, right: &i64| shown(key, Some(left), Some(right)));
+    harness(sliding(10, 5), inner)
+        .check(
+            &["a=1@7 ^10 |", "a=2@8 a=3@12 |"],
+            &["a=1,2@9 a=1,2@14 a=1,3@14 |"],
+        )
+        .unwrap();
+}
+
+/// The windows of an assigner around these times.
+fn windows_of(windows: &impl WindowAssigner) -> BTreeSet<Window> {
+    let mut all = BTreeSet::new();
+    for time in -100..100 {
+        windows.assign(Timestamp::from_micros(time), &mut |window| {
+            all.insert(window);
+        });
+    }
+    all
+}
+
+fn values(given: &[Given], key: char, window: Window) -> Vec<i64> {
+    let within = |time| window.contains(Timestamp::from_micros(time));
+    let records = records(given).into_iter();
+    let records = records.filter(|(its, _, time)| *its == key && within(*time));
+    records.map(|(_, value, _)| value).collect()
+}
+
+/// Every pair of every window and key; `outer` says which side's lonely records count.
+fn naive(
+    windows: &impl WindowAssigner,
+    left: &[Given],
+    right: &[Given],
+    outer: (bool, bool),
+) -> String {
+    let mut results = String::new();
+    for window in windows_of(windows) {
+        for key in 'a'..='c' {
+            let (left, right) = (values(left, key, window), values(right, key, window));
+            let mut give = |l: Option<&i64>, r: Option<&i64>| {
+                let shown = shown(&key.to_string(), l, r);
+                results += &format!("{key}={shown}@{} ", window.last().as_micros());
+            };
+            left.iter()
+                .for_each(|l| right.iter().for_each(|r| give(Some(l), Some(r))));
+            if outer.0 && right.is_empty() {
+                left.iter().for_each(|l| give(Some(l), None));
+            }
+            if outer.1 && left.is_empty() {
+                right.iter().for_each(|r| give(None, Some(r)));
+            }
+        }
+    }
+    results + "|"
+}
+
+fn check<W: WindowAssigner>(
+    windows: W,
+    outer: (bool, bool),
+    left: &[Given],
+    right: &[Given],
+) -> Result<(), TestCaseError> {
+    let expected = naive(&windows, left, right, outer);
+    let harness = match outer {
+        (false, false) => harness(
+            windows,
+            Inner(|k: &String, l: &i64, r: &i64| shown(k, Some(l), Some(r))),
+        ),
+        (true, false) => harness(
+            windows,
+            LeftOuter(|k: &String, l: &i64, r: Option<&i64>| shown(k, Some(l), r)),
+        ),
+        (false, true) => harness(
+            windows,
+            RightOuter(|k: &String, l: Option<&i64>, r: &i64| shown(k, l, Some(r))),
+        ),
+        (true, true) => harness(windows, FullOuter(shown)),
+    };
+    harness
+        .check(&[&script(left), &script(right)], &[&expected])
+        .map_err(|mismatch| TestCaseError::fail(mismatch.to_string()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn window_joins_equal_the_naive_ones_in_every_mode_and_order(
+        left in given_in_time(9), right in given_in_time(9),
+        outer in any::<(bool, bool)>(), size in 1..40u64, slide in prop::option::of(1..25u64),
+    ) {
+        match slide {
+            Some(slide) => check(sliding(size, slide), outer, &left, &right)?,
+            None => check(Tumbling::of(Duration::from_micros(size)), outer, &left, &right)?,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn cogroups_equal_the_naive_ones_in_every_mode_and_order(
+        a in given_in_time(5), b in given_in_time(5), c in given_in_time(5),
+        size in 1..40u64, slide in 1..25u64,
+    ) {
+        let windows = sliding(size, slide);
+        let text = |mut all: [Vec<i64>; 3]| {
+            // Between slices the order is that of time.
+            all.iter_mut().for_each(|values| values.sort_unstable());
+            format!("{all:?}").replace(' ', "")
+        };
+        let harness = Harness::new(move |_| {
+            let f = move |_: &String, _: Window, all: &[&All]| {
+                let (a, b) = (Group::of(all, |s| &s.0), Group::of(all, |s| &s.1));
+                let c = Group::of(all, |s| &s.2);
+                assert_eq!(a.len(), a.iter().count());
+                text([a.iter(), b.iter(), c.iter()].map(|values| values.copied().collect()))
+            };
+            Windowed::<Sliding, String, All, _>::new(windows, Grouped(f))
+        });
+        let harness = harness
+            .with_keyed_input(entry)
+            .with_keyed_input(entry)
+            .with_keyed_input(entry)
+            .with_output(show::<String>);
+        let mut expected = String::new();
+        for window in windows_of(&windows) {
+            for key in 'a'..='c' {
+                let all = [&a, &b, &c].map(|given| values(given, key, window));
+                if all.iter().any(|values| !values.is_empty()) {
+                    expected += &format!("{key}={}@{} ", text(all), window.last().as_micros());
+                }
+            }
+        }
+        let inputs = [script(&a), script(&b), script(&c)];
+        harness.check(&inputs.each_ref().map(String::as_str), &[&(expected + "|")]).unwrap();
+    }
+}
+
+type Pair = Keyed<u32, (u32, u32)>;
+type Numbers = (Vec<u32>, Vec<u32>);
+
+fn numbers<W: WindowAssigner>(windows: W) -> impl Operator {
+    let inner = Inner(|_: &u32, left: &u32, right: &u32| (*left, *right));
+    Windowed::<W, u32, Numbers, _>::new(windows, Pairs(inner))
+}
+
+#[test]
+fn a_large_product_leaves_in_steps_and_a_snapshot_between_loses_nothing() {
+    fn check<W: WindowAssigner>(windows: W) {
+        let new = || numbers(windows.clone());
+        let (mut operator, mut out) = (new(), outbox::<Pair>());
+        for key in 0..3 {
+            let left = (0..200).map(|n| (key, n, i64::from(n % 2)));
+            let right = (0..300).map(|n| (key, n, i64::from(n % 5)));
+            operator.on_batch(0, &mut batch(left), &mut out).unwrap();
+            operator.on_batch(1, &mut batch(right), &mut out).unwrap();
+        }
+        let (pairs, steps, _) = in_steps::<Pair, _>(operator, &mut out, 10, new);
+        let mut pairs: Vec<_> = pairs
+            .into_iter()
+            .map(|pair| (pair.key, pair.value))
+            .collect();
+        pairs.sort_unstable();
+        let each = |key| (0..200).flat_map(move |l| (0..300).map(move |r| (key, (l, r))));
+        assert!(steps > 5 && pairs.into_iter().eq((0..3).flat_map(each)));
+    }
+    check(tens());
+    // One window closes here, its slices stay open for others.
+    check(sliding(20, 10));
+}
+
+#[test]
+fn late_is_what_comes_when_all_its_windows_are_closed() {
+    let (mut operator, mut out) = (numbers(sliding(10, 5)), outbox::<Pair>());
+    operator
+        .on_batch(0, &mut batch([(1, 7, 8)]), &mut out)
+        .unwrap();
+    operator.on_watermark(watermark(10), &mut out).unwrap();
+    // The window from 0 is closed, that from 5 is not.
+    operator
+        .on_batch(1, &mut batch([(1, 2, 4), (1, 3, 6)]), &mut out)
+        .unwrap();
+    assert_eq!(out.take_late(), 1);
+    operator
+        .on_batch(0, &mut batch([(1, 9, 11)]), &mut out)
+        .unwrap();
+    operator.on_watermark(watermark(15), &mut out).unwrap();
+    let (mut pairs, _) = collect::<Pair>(&mut out);
+    pairs.sort_by_key(|pair| pair.value);
+    assert_eq!(
+        pairs.iter().map(|pair| pair.value).collect::<Vec<_>>(),
+        [(7, 3), (9, 3)]
+    );
+}
+
+#[test]
+fn in_a_gap_between_windows_nothing_is_late() {
+    let (mut operator, mut out) = (numbers(sliding(5, 10)), outbox::<Pair>());
+    operator.on_watermark(watermark(30), &mut out).unwrap();
+    operator
+        .on_batch(0, &mut batch([(1, 1, 7), (1, 2, 3)]), &mut out)
+        .unwrap();
+    assert_eq!(out.take_late(), 1, "that at 3 alone");
+}
