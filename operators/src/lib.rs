@@ -9,11 +9,13 @@ mod flow;
 mod keyed;
 mod map_async;
 mod pipe;
+mod process;
 mod scope;
 mod steps;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod timer;
 mod window;
 
 pub use aggregate::{Aggregate, Count, Max, Mean, Min, Number, Sum, count, max, mean, min, sum};
@@ -22,6 +24,9 @@ pub use flow::Flow;
 pub use keyed::{Key, KeyedStream};
 pub use map_async::{Concurrency, Ordered, Unordered};
 pub use pipe::{Identity, Pipe};
+pub use process::{
+    Clocks, Expiry, KeyState, ListState, MapState, Process, Timer, Ttl, Turn, ValueState,
+};
 pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
 pub use window::{

@@ -2,8 +2,10 @@
 
 mod leave;
 mod rolling;
+mod slots;
 mod table;
 
+pub(crate) use slots::KeySlots;
 pub(crate) use table::{Entry, KeyTable};
 
 use std::hash::Hash;
