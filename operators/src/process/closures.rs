@@ -15,22 +15,23 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// # let results = Collect::new();
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
-    /// // Of clicks that follow each other within a second, only the last.
+    /// // A click is followed by a second in which there is none.
     /// flow.source("clicks", from_iter([(0, "a"), (400, "b"), (2_000, "c")]))
     ///     .event_time(|(at, _)| Timestamp::from_millis(*at), Lateness::none())
     ///     .key_by(|_| ())
     ///     .process_fn(
-    ///         "debounce",
-    ///         |click, last: &mut Option<(Timer, String)>, turn| {
-    ///             let timer = Timer::EventTime(turn.time() + seconds(1));
-    ///             if let Some((before, _)) = last.replace((timer, click.1.to_owned())) {
-    ///                 turn.cancel_timer(before);
+    ///         "hush",
+    ///         |click, hushed: &mut Option<Timestamp>, turn| {
+    ///             if hushed.is_none_or(|until| turn.time() >= until) {
+    ///                 let until = turn.time() + seconds(1);
+    ///                 *hushed = Some(until);
+    ///                 turn.set_timer(Timer::EventTime(until));
+    ///                 turn.emit(click.1);
     ///             }
-    ///             turn.set_timer(timer);
     ///         },
-    ///         |_timer, last, turn| {
-    ///             if let Some((_, click)) = last.take() {
-    ///                 turn.emit(click);
+    ///         |timer, hushed, _turn| {
+    ///             if *hushed == Some(timer.time()) {
+    ///                 *hushed = None; // nothing is kept of who does not click
     ///             }
     ///         },
     ///     )
@@ -38,7 +39,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///     .sink("out", out.sink());
     /// # });
     /// # flow.with_parallelism(2).simulate(1)?;
-    /// assert_eq!(results.take(), ["b", "c"]);
+    /// assert_eq!(results.take(), ["a", "c"]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
     pub fn process_fn<S, U, F, G>(self, name: &str, on_record: F, on_timer: G) -> KeyedStream<K, U>

@@ -46,45 +46,51 @@ use operator::Processing;
 /// # use millstream::operators::{Process, Timer, Turn};
 /// # let results = Collect::new();
 /// # let out = results.clone();
-/// /// Sensor, second, value.
-/// type Reading = (&'static str, i64, f64);
-///
-/// /// Tells which sensor has said nothing for so long.
+/// /// Tells which orders are not paid in time.
 /// #[derive(Clone)]
-/// struct Silence(std::time::Duration);
+/// struct Unpaid {
+///     within: std::time::Duration,
+/// }
 ///
-/// impl Process<String, Reading> for Silence {
-///     type State = Option<Timestamp>; // when the sensor was heard last
+/// /// Number, second, whether it was placed or paid.
+/// type Order = (u64, i64, &'static str);
+///
+/// impl Process<u64, Order> for Unpaid {
+///     type State = Option<Timestamp>; // until when it must be paid
 ///     type Out = String;
 ///
-///     fn on_record(&self, _: Reading, last: &mut Self::State, turn: &mut Turn<'_, String, String>) {
-///         if let Some(before) = last.replace(turn.time()) {
-///             turn.cancel_timer(Timer::EventTime(before + self.0));
+///     fn on_record(&self, order: Order, due: &mut Self::State, turn: &mut Turn<'_, u64, String>) {
+///         match (order.2, *due) {
+///             ("placed", _) => {
+///                 let by = turn.time() + self.within;
+///                 turn.set_timer(Timer::EventTime(by));
+///                 *due = Some(by);
+///             }
+///             ("paid", Some(by)) if turn.time() <= by => {
+///                 turn.cancel_timer(Timer::EventTime(by));
+///                 *due = None;
+///             }
+///             _ => {}
 ///         }
-///         turn.set_timer(Timer::EventTime(turn.time() + self.0));
 ///     }
 ///
-///     fn on_timer(&self, _: Timer, last: &mut Self::State, turn: &mut Turn<'_, String, String>) {
-///         if let Some(last) = last.take() && !turn.has_ended() {
-///             turn.emit(format!("{} was last heard at {last}", turn.key()));
-///         }
+///     fn on_timer(&self, _: Timer, due: &mut Self::State, turn: &mut Turn<'_, u64, String>) {
+///         *due = None;
+///         turn.emit(format!("order {} was not paid by {}", turn.key(), turn.time()));
 ///     }
 /// }
 ///
 /// # let flow = Flow::new("docs", move |flow| {
-/// let readings = [("roof", 0, 3.5), ("yard", 30, 4.0), ("roof", 40, 3.6), ("yard", 300, 3.9)];
-/// flow.source("readings", from_iter(readings))
+/// let orders = [(1, 0, "placed"), (2, 60, "placed"), (1, 300, "paid"), (2, 3_600, "paid")];
+/// flow.source("orders", from_iter(orders))
 ///     .event_time(|(_, second, _)| Timestamp::from_secs(*second), Lateness::none())
-///     .key_by(|(sensor, ..)| sensor.to_string())
-///     .process("silence", Silence(minutes(1)))
+///     .key_by(|(order, ..)| *order)
+///     .process("unpaid", Unpaid { within: minutes(15) })
 ///     .values()
-///     .sink("alarms", out.sink());
+///     .sink("out", out.sink());
 /// # });
-/// # flow.with_parallelism(1).simulate(1)?;
-/// assert_eq!(
-///     results.take(),
-///     ["yard was last heard at 1970-01-01T00:00:30Z", "roof was last heard at 1970-01-01T00:00:40Z"],
-/// );
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), ["order 2 was not paid by 1970-01-01T00:16:00Z"]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
 ///

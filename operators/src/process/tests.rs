@@ -404,7 +404,7 @@ fn timers_that_set_each_other_for_ever_let_the_task_go_on() {
 }
 
 /// Takes what is in the outbox; says how many records of how many batches.
-fn sent<U: Send + 'static>(out: &mut Outbox) -> (usize, usize) {
+fn sent(out: &mut Outbox) -> (usize, usize) {
     let mut sealed = Vec::new();
     for port in out.ports_mut() {
         port.seal_all();
@@ -429,7 +429,7 @@ fn many_timers_go_off_in_steps_and_a_snapshot_between_loses_none() {
     let (mut gone_off, mut steps) = (0, 0);
     loop {
         let step = operator.on_watermark(watermark(249), &mut out).unwrap();
-        let (records, batches) = sent::<i64>(&mut out);
+        let (records, batches) = sent(&mut out);
         assert!(batches <= 17);
         gone_off += records;
         steps += 1;
@@ -451,9 +451,9 @@ fn many_timers_go_off_in_steps_and_a_snapshot_between_loses_none() {
         "keys without state and timers are forgotten"
     );
     while operator.on_end(&mut out).unwrap() == Step::More {
-        gone_off += sent::<i64>(&mut out).0;
+        gone_off += sent(&mut out).0;
     }
-    gone_off += sent::<i64>(&mut out).0;
+    gone_off += sent(&mut out).0;
     assert_eq!((gone_off, operator.keys.iter().count()), (KEYS as usize, 0));
 }
 

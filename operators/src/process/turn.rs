@@ -3,6 +3,7 @@
 use millstream_engine::key::{KeyHash, Keyed};
 use millstream_engine::outbox::Port;
 use millstream_engine::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::process::state::Clocks;
 use crate::timer::{Kind, Timers};
@@ -10,7 +11,7 @@ use crate::timer::{Kind, Timers};
 /// A timer of a key: it goes off when time comes to it.
 ///
 /// A key has one timer for each moment and clock, however often it is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
     /// When the watermark comes to this moment: no earlier record follows.
     EventTime(Timestamp),

@@ -6,4 +6,5 @@
 mod edges;
 mod live;
 mod mistakes;
+mod process;
 mod seeds;
