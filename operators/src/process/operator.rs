@@ -15,7 +15,7 @@ use crate::keyed::{Entry, Key, KeySlots};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
 use crate::process::turn::{Moment, Phase, Timer, Turn};
-use crate::timer::{Due, Kind, Node, Timers, Wheel};
+use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
 
 /// Timers that go off before the task is let look around, though they put nothing out.
 const AT_ONCE: usize = 4_096;
@@ -29,7 +29,9 @@ pub(super) struct Processing<K, T, P: Process<K, T>> {
     process: P,
     vertex: Arc<str>,
     pub(super) keys: KeySlots<K, Kept<P::State>>,
-    pub(super) timers: Timers,
+    ticks: Ticks,
+    /// In which keys hang until they have their turn, by each clock.
+    pub(super) wheels: [Wheel; 2],
     /// The last one whose timers have all gone off.
     watermark: Option<Timestamp>,
     /// How many timers may yet go off, once the input has ended.
@@ -42,29 +44,26 @@ pub(super) struct Processing<K, T, P: Process<K, T>> {
 /// What is kept of a key.
 pub(super) struct Kept<S> {
     pub(super) state: S,
-    /// How many timers it has.
-    timers: u32,
-    /// The timers that say when something in the state expires, by event time and by processing time.
-    expiries: [Option<Node>; 2],
+    timers: KeyTimers,
+}
+
+impl<S> Kept<S> {
+    fn of(state: S) -> Self {
+        Kept {
+            state,
+            timers: KeyTimers::default(),
+        }
+    }
 }
 
 /// A key as it is saved, with the times of its timers.
 type Saved<K, S> = (K, S, Vec<Timestamp>, Vec<Timestamp>);
 
-impl<S> Kept<S> {
-    fn new(state: S) -> Self {
-        Kept {
-            state,
-            timers: 0,
-            expiries: [None; 2],
-        }
-    }
-}
-
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     pub(super) fn new(process: P, vertex: &Arc<str>) -> Self {
         Processing {
-            timers: Timers::new(process.timer_resolution()),
+            ticks: Ticks::of(process.timer_resolution()),
+            wheels: [Wheel::new(), Wheel::new()],
             process,
             vertex: vertex.clone(),
             keys: KeySlots::new(),
@@ -78,48 +77,43 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     /// The moment of a call that is about nothing in event time.
     fn moment(&self, processing_time: Timestamp) -> Moment {
         let time = self.watermark.unwrap_or(processing_time);
-        let first_tick = |time| self.timers.tick_from(time);
+        let passed = self.watermark.unwrap_or(Timestamp::MIN);
         Moment {
             time,
             watermark: self.watermark,
             clocks: Clocks {
-                event_time: time,
+                event_time: passed,
                 processing_time,
             },
-            first_ticks: (
-                self.watermark.map_or(0, first_tick),
-                first_tick(processing_time),
-            ),
+            ticks: self.ticks,
+            first_ticks: [self.ticks.from(passed), self.ticks.from(processing_time)],
             phase: Phase::GoesOn,
         }
     }
 
-    /// Lets go off what is due in one of the wheels, until `until`, or there is enough to send.
+    /// Gives their turn to the keys that have one in a wheel until `until`, or until there is enough to send.
     fn go_off(
         &mut self,
-        which: Clock,
+        clock: Clock,
         until: u64,
         mut moment: Moment,
         out: &mut Outbox,
     ) -> Result<Step> {
         let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
         for _ in 0..AT_ONCE {
-            let Some(due) = which.of(&mut self.timers).next_due(until) else {
+            let Some((owner, tick)) = self.wheels[clock as usize].next_due(until) else {
                 return Ok(Step::Done);
             };
-            let time = self.timers.time_of(due.tick);
-            let timer = match which {
+            let time = self.ticks.time(tick);
+            moment.first_ticks[clock as usize] = tick;
+            let timer = match clock {
                 Clock::EventTime => {
                     (moment.time, moment.clocks.event_time) = (time, time);
-                    moment.first_ticks.0 = due.tick;
                     Timer::EventTime(time)
                 }
-                Clock::ProcessingTime => {
-                    moment.first_ticks.1 = due.tick;
-                    Timer::ProcessingTime(time)
-                }
+                Clock::ProcessingTime => Timer::ProcessingTime(time),
             };
-            self.one_goes_off(due, which, timer, moment, port)?;
+            self.turn_at(owner, tick, timer, moment, port)?;
             if port.is_full() {
                 return Ok(Step::More);
             }
@@ -127,97 +121,62 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         Ok(Step::More)
     }
 
-    fn one_goes_off(
+    /// A key has its turn: its timer of that tick goes off, or its state expires, or it has come too early.
+    fn turn_at(
         &mut self,
-        due: Due,
-        which: Clock,
+        owner: u32,
+        tick: u64,
         timer: Timer,
         moment: Moment,
         port: &mut Port<Keyed<K, P::Out>>,
     ) -> Result<()> {
-        let Some(entry) = self.keys.get_mut(due.owner) else {
+        let Some(entry) = self.keys.get_mut(owner) else {
             return Ok(());
         };
-        let kept = &mut entry.state;
-        match due.kind {
-            Kind::Expiry => {
-                kept.expiries[which as usize] = None;
-                kept.state.expire(&moment.clocks);
+        let Kept { state, timers } = &mut entry.state;
+        timers.taken_down(timer.clock());
+        if timers.cancel(timer.clock(), tick) {
+            if let Some(left) = &mut self.left_at_end {
+                *left = left.checked_sub(1).ok_or_else(|| endless(&self.vertex))?;
             }
-            Kind::User => {
-                kept.timers -= 1;
-                if let Some(left) = &mut self.left_at_end {
-                    *left = left.checked_sub(1).ok_or_else(|| endless(&self.vertex))?;
-                }
-                let mut turn = Turn {
-                    key: &entry.key,
-                    hash: entry.hash,
-                    spare: None,
-                    port,
-                    timers: &mut self.timers,
-                    owner: due.owner,
-                    count: &mut kept.timers,
-                    moment,
-                };
-                self.process.on_timer(timer, &mut kept.state, &mut turn);
-            }
+            let mut turn = Turn {
+                key: &entry.key,
+                hash: entry.hash,
+                spare: None,
+                port,
+                timers,
+                moment,
+            };
+            self.process.on_timer(timer, state, &mut turn);
+        } else {
+            state.expire(&moment.clocks);
         }
-        self.settle(due.owner);
+        self.settle(owner);
         Ok(())
     }
 
-    /// After a call for a key: forgets it if nothing is left of it, and sees that what expires does.
+    /// After a call for a key: sees that it has its next turn, or forgets it if nothing is left of it.
     #[inline]
     fn settle(&mut self, owner: u32) {
         let Some(entry) = self.keys.get_mut(owner) else {
             return;
         };
-        let kept = &mut entry.state;
-        let is_empty = kept.state.is_empty();
+        let Kept { state, timers } = &mut entry.state;
+        let is_empty = state.is_empty();
         let next = match is_empty {
             true => Expiry::default(),
-            false => kept.state.next_expiry(),
+            false => state.next_expiry(),
         };
-        let timers = &mut self.timers;
-        for (clock, time) in [
-            (Clock::EventTime, next.event_time),
-            (Clock::ProcessingTime, next.processing_time),
-        ] {
-            let tick = time.map(|time| timers.tick_from(time));
-            let node = &mut kept.expiries[clock as usize];
-            expire_at(clock.of(timers), owner, node, tick);
+        for (clock, expiry) in Clock::BOTH
+            .into_iter()
+            .zip([next.event_time, next.processing_time])
+        {
+            let expiry = expiry.map(|time| self.ticks.from(time));
+            let first = timers.first(clock).into_iter().chain(expiry).min();
+            timers.hang(clock, &mut self.wheels[clock as usize], owner, first);
         }
-        if is_empty && kept.timers == 0 {
+        if is_empty && timers.is_empty() {
             self.keys.remove(owner);
-        }
-    }
-}
-
-/// Sees that the owner of the timer `node` is looked at no later than at `tick`; not at all if there is none.
-#[inline]
-fn expire_at(wheel: &mut Wheel, owner: u32, node: &mut Option<Node>, tick: Option<u64>) {
-    let set = node.and_then(|node| wheel.tick_of(node));
-    if let Some(set) = set {
-        // One that comes too early is set anew when it goes off: cheaper than with each write.
-        if tick.is_some_and(|tick| set <= tick) {
-            return;
-        }
-        wheel.cancel(owner, set, Kind::Expiry);
-    }
-    *node = tick.map(|tick| wheel.set(owner, tick, Kind::Expiry).0);
-}
-
-#[derive(Clone, Copy)]
-enum Clock {
-    EventTime,
-    ProcessingTime,
-}
-
-impl Clock {
-    fn of(self, timers: &mut Timers) -> &mut Wheel {
-        match self {
-            Clock::EventTime => &mut timers.event_time,
-            Clock::ProcessingTime => &mut timers.processing_time,
         }
     }
 }
@@ -237,24 +196,22 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
         let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
         for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
             let Keyed { hash, key, value } = record.value;
-            let state = || Kept::new(self.process.state());
-            let (owner, spare) = self.keys.slot_of(hash, key, state);
+            let kept = || Kept::of(self.process.state());
+            let (owner, spare) = self.keys.slot_of(hash, key, kept);
             let Some(entry) = self.keys.get_mut(owner) else {
                 continue;
             };
             moment.time = record.time;
             moment.clocks.event_time = record.time.max(watermark);
+            let Kept { state, timers } = &mut entry.state;
             let mut turn = Turn {
                 key: &entry.key,
                 hash,
                 spare,
                 port,
-                timers: &mut self.timers,
-                owner,
-                count: &mut entry.state.timers,
+                timers,
                 moment,
             };
-            let state = &mut entry.state.state;
             self.process.on_record(value, state, &mut turn);
             self.settle(owner);
         }
@@ -264,7 +221,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
         let mut moment = self.moment(out.processing_time());
         moment.watermark = Some(watermark.time);
-        let until = self.timers.tick_until(watermark.time);
+        let until = self.ticks.until(watermark.time);
         let step = self.go_off(Clock::EventTime, until, moment, out)?;
         if step == Step::Done {
             self.watermark = Some(watermark.time);
@@ -273,21 +230,25 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        let tick = self.timers.processing_time.next_tick()?;
-        Some(self.timers.time_of(tick))
+        let tick = self.wheels[Clock::ProcessingTime as usize].next_tick()?;
+        Some(self.ticks.time(tick))
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
         let now = out.processing_time();
-        let until = self.timers.tick_until(now);
+        let until = self.ticks.until(now);
         self.go_off(Clock::ProcessingTime, until, self.moment(now), out)
     }
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
         let mut moment = self.moment(out.processing_time());
         if self.leaving.is_none() {
-            let most = (self.timers.event_time.len() as u64 + 1).saturating_mul(FOLLOWING);
-            self.left_at_end.get_or_insert(most);
+            let keys = &self.keys;
+            self.left_at_end.get_or_insert_with(|| {
+                let set = |kept: &Kept<_>| kept.timers.iter(Clock::EventTime).count() as u64;
+                let set: u64 = keys.iter().map(|(_, entry)| set(&entry.state)).sum();
+                (set + 1).saturating_mul(FOLLOWING)
+            });
             moment.phase = Phase::Ending;
             let step = self.go_off(Clock::EventTime, u64::MAX, moment, out)?;
             if step == Step::More {
@@ -300,9 +261,12 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
         let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
         while let Some(entry) = self.leaving.as_mut().and_then(Vec::pop) {
             let Entry { hash, key, state } = entry;
-            let mut kept = state;
-            kept.state.expire(&moment.clocks);
-            if kept.state.is_empty() {
+            let Kept {
+                mut state,
+                mut timers,
+            } = state;
+            state.expire(&moment.clocks);
+            if state.is_empty() {
                 continue;
             }
             let mut turn = Turn {
@@ -310,12 +274,10 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
                 hash,
                 spare: None,
                 port,
-                timers: &mut self.timers,
-                owner: u32::MAX,
-                count: &mut kept.timers,
+                timers: &mut timers,
                 moment,
             };
-            self.process.on_end(&mut kept.state, &mut turn);
+            self.process.on_end(&mut state, &mut turn);
             if port.is_full() {
                 return Ok(Step::More);
             }
@@ -325,26 +287,16 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
         state.put_piece(WATERMARK, &self.watermark)?;
-        let mut set = Vec::new();
-        for wheel in [&self.timers.event_time, &self.timers.processing_time] {
-            let by_user = wheel.iter().filter(|due| due.kind == Kind::User);
-            let mut times: Vec<_> = by_user
-                .map(|due| (due.owner, self.timers.time_of(due.tick)))
-                .collect();
-            times.sort_unstable();
-            set.push(times);
-        }
-        let times_of = |which: usize, owner: u32| -> Vec<Timestamp> {
-            let times = set.get(which).map(Vec::as_slice).unwrap_or_default();
-            let first = times.partition_point(|(other, _)| *other < owner);
-            let its = times.iter().skip(first);
-            let its = its.take_while(|(other, _)| *other == owner);
-            its.map(|(_, time)| *time).collect()
-        };
-        for (owner, entry) in self.keys.iter() {
-            let (key, kept) = (&entry.key, &entry.state.state);
-            let timers = (times_of(0, owner), times_of(1, owner));
-            state.put(entry.hash, &(key, kept, timers.0, timers.1))?;
+        for (_, entry) in self.keys.iter() {
+            let Kept {
+                state: kept,
+                timers,
+            } = &entry.state;
+            let set = Clock::BOTH.map(|clock| {
+                let ticks = timers.iter(clock);
+                ticks.map(|tick| self.ticks.time(tick)).collect::<Vec<_>>()
+            });
+            state.put(entry.hash, &(&entry.key, kept, &set[0], &set[1]))?;
         }
         let none: [Timestamp; 0] = [];
         for entry in self.leaving.iter().flatten() {
@@ -362,21 +314,13 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
         for value in state.values::<Saved<K, P::State>>() {
             let (key, mut state, of_event, of_processing) = value?;
             state.adopt(&fresh);
-            let hash = KeyHash::of(&key);
-            let timers = (of_event.len() + of_processing.len()) as u32;
-            let (owner, _) = self.keys.slot_of(hash, key, || Kept {
-                timers,
-                ..Kept::new(state)
-            });
-            for (clock, times) in [
-                (Clock::EventTime, of_event),
-                (Clock::ProcessingTime, of_processing),
-            ] {
+            let mut kept = Kept::of(state);
+            for (clock, times) in Clock::BOTH.into_iter().zip([of_event, of_processing]) {
                 for time in times {
-                    let tick = self.timers.tick_from(time);
-                    clock.of(&mut self.timers).set(owner, tick, Kind::User);
+                    kept.timers.set(clock, self.ticks.from(time));
                 }
             }
+            let (owner, _) = self.keys.slot_of(KeyHash::of(&key), key, || kept);
             self.settle(owner);
         }
         Ok(())

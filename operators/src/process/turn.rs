@@ -6,7 +6,7 @@ use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::process::state::Clocks;
-use crate::timer::{Kind, Timers};
+use crate::timer::{Clock, KeyTimers, Ticks};
 
 /// A timer of a key: it goes off when time comes to it.
 ///
@@ -26,6 +26,13 @@ impl Timer {
             Timer::EventTime(time) | Timer::ProcessingTime(time) => time,
         }
     }
+
+    pub(super) fn clock(self) -> Clock {
+        match self {
+            Timer::EventTime(_) => Clock::EventTime,
+            Timer::ProcessingTime(_) => Clock::ProcessingTime,
+        }
+    }
 }
 
 /// One call of a [`Process`](crate::Process), for one key: what it can know besides the record, and what it can do.
@@ -35,10 +42,7 @@ pub struct Turn<'a, K, U> {
     /// The record's own key, that the first output may have.
     pub(super) spare: Option<K>,
     pub(super) port: &'a mut Port<Keyed<K, U>>,
-    pub(super) timers: &'a mut Timers,
-    /// The key's number among the timers, and how many it has.
-    pub(super) owner: u32,
-    pub(super) count: &'a mut u32,
+    pub(super) timers: &'a mut KeyTimers,
     pub(super) moment: Moment,
 }
 
@@ -49,8 +53,9 @@ pub(super) struct Moment {
     pub(super) time: Timestamp,
     pub(super) watermark: Option<Timestamp>,
     pub(super) clocks: Clocks,
-    /// The first ticks a timer can be set to.
-    pub(super) first_ticks: (u64, u64),
+    pub(super) ticks: Ticks,
+    /// The first tick a timer can be set to, by each clock.
+    pub(super) first_ticks: [u64; 2],
     pub(super) phase: Phase,
 }
 
@@ -114,32 +119,22 @@ impl<K, U> Turn<'_, K, U> {
     /// soon as the task is free; in `on_timer`, before that round of timers is over.
     #[inline]
     pub fn set_timer(&mut self, timer: Timer) {
-        let tick = self.timers.tick_from(timer.time());
-        let (of_event, of_processing) = self.moment.first_ticks;
-        let is_new = match (timer, self.moment.phase) {
-            (Timer::EventTime(_), Phase::GoesOn | Phase::Ending) => {
-                let wheel = &mut self.timers.event_time;
-                wheel.set(self.owner, tick.max(of_event), Kind::User).1
-            }
-            (Timer::ProcessingTime(_), Phase::GoesOn) => {
-                let wheel = &mut self.timers.processing_time;
-                wheel.set(self.owner, tick.max(of_processing), Kind::User).1
-            }
-            _ => false,
+        let is_taken = match self.moment.phase {
+            Phase::GoesOn => true,
+            Phase::Ending => timer.clock() == Clock::EventTime,
+            Phase::Over => false,
         };
-        *self.count += u32::from(is_new);
+        if is_taken {
+            let first = self.moment.first_ticks[timer.clock() as usize];
+            let tick = self.moment.ticks.from(timer.time());
+            self.timers.set(timer.clock(), tick.max(first));
+        }
     }
 
     /// Takes a timer of this key back. Says whether it was set.
     pub fn cancel_timer(&mut self, timer: Timer) -> bool {
-        let tick = self.timers.tick_from(timer.time());
-        let wheel = match timer {
-            Timer::EventTime(_) => &mut self.timers.event_time,
-            Timer::ProcessingTime(_) => &mut self.timers.processing_time,
-        };
-        let was_set = wheel.cancel(self.owner, tick, Kind::User);
-        *self.count -= u32::from(was_set);
-        was_set
+        let tick = self.moment.ticks.from(timer.time());
+        self.timers.cancel(timer.clock(), tick)
     }
 
     pub(super) fn clocks(&self) -> &Clocks {

@@ -1,54 +1,35 @@
 //! A hierarchical timing wheel.
 
-use hashbrown::HashTable;
+use std::num::NonZero;
 
-/// Timers, each of an owner and at a tick.
+/// Owners, each hung up until a tick.
 ///
-/// A tick is a number of 11 digits to the base of 64, and there is a wheel of 64 lists for each digit. A timer hangs in
+/// A tick is a number of 11 digits to the base of 64, and there is a wheel of 64 lists for each digit. An owner hangs in
 /// the wheel of the highest digit in which its tick differs from now, in the list of that digit. When time comes to a
-/// list of a higher wheel, its timers move to lower ones, until those of the lowest wheel are due. So setting,
-/// cancelling and firing cost the same however many timers there are, and stretches without timers are skipped, not
-/// walked through. Timers of one tick are due in the order they were set.
-///
-/// A timer is 24 bytes and its place in the index, which finds it to be cancelled and holds that an owner has one timer
-/// of a kind at a tick, however often it is set.
+/// list of a higher wheel, what hangs there moves to lower ones, until it is due in the lowest. So hanging up, taking
+/// down and coming due cost the same however many there are, and stretches in which nothing is due are skipped, not
+/// walked through. Those of one tick are due in the order they were hung up.
 ///
 /// Source: Varghese and Lauck, *Hashed and Hierarchical Timing Wheels*, SOSP 1987 (their scheme 7).
 pub(crate) struct Wheel {
     now: u64,
     wheels: [Lists; WHEELS],
-    /// Which wheels have timers, a bit each.
+    /// Which wheels have something, a bit each.
     occupied: u32,
-    nodes: Vec<Hung>,
-    /// The first of the nodes that are free, each naming the next.
+    /// The first is never used: its number means none.
+    hung: Vec<Hung>,
+    /// The first of those that are free, each naming the next.
     free: Link,
-    index: HashTable<u32>,
+    len: usize,
 }
 
-/// The node of a timer, as long as it is set.
+/// Where an owner hangs, until it is due or taken down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Node(u32);
+pub(crate) struct Node(NonZero<u32>);
 
-/// What a timer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The user set it.
-    User,
-    /// State of its owner expires.
-    Expiry,
-}
-
-/// A timer that is set, or was and is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Due {
-    pub(crate) owner: u32,
-    pub(crate) tick: u64,
-    pub(crate) kind: Kind,
-}
-
-/// A node's number, or none.
+/// A place in `hung`, or none.
 type Link = u32;
-const NONE: Link = u32::MAX;
+const NONE: Link = 0;
 
 #[derive(Clone, Copy)]
 struct Hung {
@@ -56,8 +37,6 @@ struct Hung {
     owner: u32,
     next: Link,
     before: Link,
-    /// What it is for; `None` while it is free.
-    kind: Option<Kind>,
 }
 
 #[derive(Clone, Copy)]
@@ -67,7 +46,7 @@ struct List {
 }
 
 struct Lists {
-    /// Which lists have timers, a bit each.
+    /// Which lists have something, a bit each.
     occupied: u64,
     lists: [List; 64],
 }
@@ -77,11 +56,18 @@ const DIGIT: u32 = 6;
 /// So many digits hold any tick.
 const WHEELS: usize = 64_usize.div_ceil(DIGIT as usize);
 
+const EMPTY: List = List {
+    first: NONE,
+    last: NONE,
+};
+
 impl Wheel {
     pub(crate) fn new() -> Self {
-        const EMPTY: List = List {
-            first: NONE,
-            last: NONE,
+        let none = Hung {
+            tick: 0,
+            owner: 0,
+            next: NONE,
+            before: NONE,
         };
         Wheel {
             now: 0,
@@ -92,94 +78,81 @@ impl Wheel {
                 }
             }; WHEELS],
             occupied: 0,
-            nodes: Vec::new(),
+            hung: vec![none],
             free: NONE,
-            index: HashTable::new(),
+            len: 0,
         }
     }
 
-    /// How many timers are set.
+    /// How many hang in it.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.index.len()
+        self.len
     }
 
-    /// Sets a timer; now, if its time has passed. Says whether it was not set already.
-    pub(crate) fn set(&mut self, owner: u32, tick: u64, kind: Kind) -> (Node, bool) {
-        let due = Due {
-            owner,
-            tick: tick.max(self.now),
-            kind,
-        };
-        let (nodes, free) = (&mut self.nodes, &mut self.free);
-        let same = |&node: &u32| is(nodes, node, due);
-        let hashed = |&node: &u32| hash_of(nodes, node);
-        let place = match self.index.entry(hash(due), same, hashed) {
-            hashbrown::hash_table::Entry::Occupied(entry) => return (Node(*entry.get()), false),
-            hashbrown::hash_table::Entry::Vacant(place) => place,
-        };
+    /// Hangs an owner up until `tick`; until now, if that has passed.
+    pub(crate) fn hang(&mut self, owner: u32, tick: u64) -> Node {
         let hung = Hung {
-            tick: due.tick,
+            tick: tick.max(self.now),
             owner,
             next: NONE,
             before: NONE,
-            kind: Some(kind),
         };
-        let node = match nodes.get_mut(*free as usize) {
-            Some(unused) => {
-                let node = std::mem::replace(free, unused.next);
+        let node = match self.free {
+            NONE => {
+                self.hung.push(hung);
+                (self.hung.len() - 1) as u32
+            }
+            free => {
+                let unused = &mut self.hung[free as usize];
+                self.free = unused.next;
                 *unused = hung;
-                node
-            }
-            None => {
-                nodes.push(hung);
-                (nodes.len() - 1) as u32
+                free
             }
         };
-        place.insert(node);
-        self.hang(node);
-        (Node(node), true)
+        self.len += 1;
+        self.link(node);
+        Node(NonZero::new(node).unwrap_or(NonZero::<u32>::MAX))
     }
 
-    /// Takes a timer back. Says whether it was set.
-    pub(crate) fn cancel(&mut self, owner: u32, tick: u64, kind: Kind) -> bool {
-        let due = Due { owner, tick, kind };
-        let nodes = &self.nodes;
-        let Ok(entry) = (self.index).find_entry(hash(due), |&node| is(nodes, node, due)) else {
-            return false;
-        };
-        let (node, _) = entry.remove();
-        self.unhang(node);
-        self.release(node);
-        true
+    /// Takes one down before it is due.
+    pub(crate) fn take_down(&mut self, Node(node): Node) {
+        self.unlink(node.get());
+        self.release(node.get());
     }
 
-    /// The tick of a timer that is set.
-    pub(crate) fn tick_of(&self, Node(node): Node) -> Option<u64> {
-        self.nodes.get(node as usize).map(|hung| hung.tick)
+    /// Until when one hangs.
+    #[inline]
+    pub(crate) fn tick_of(&self, Node(node): Node) -> u64 {
+        self.hung[node.get() as usize].tick
     }
 
-    /// The tick before which nothing is due. (In between it may turn out that nothing is due yet.)
+    /// The tick before which nothing is due. (Then it may turn out that nothing is due yet.)
+    #[inline]
     pub(crate) fn next_tick(&self) -> Option<u64> {
         self.first_list().map(|(_, _, start)| start)
     }
 
-    /// Takes out the first timer that is due at `until` or before. If there is none, it is `until` now.
-    pub(crate) fn next_due(&mut self, until: u64) -> Option<Due> {
+    /// Takes down the first that is due at `until` or before, and gives owner and tick. If there is none, it is `until`
+    /// now.
+    pub(crate) fn next_due(&mut self, until: u64) -> Option<(u32, u64)> {
         while let Some((wheel, digit, start)) = self.first_list() {
             if start > until {
                 break;
             }
             self.now = start;
-            let list = self.wheels[wheel].lists[digit];
+            let first = self.wheels[wheel].lists[digit].first;
             if wheel == 0 {
-                self.unhang(list.first);
-                return self.forget(list.first);
+                let Hung { tick, owner, .. } = self.hung[first as usize];
+                self.unlink(first);
+                self.release(first);
+                return Some((owner, tick));
             }
             self.clear(wheel, digit);
-            let mut link = list.first;
-            while let Some(hung) = self.nodes.get(link as usize) {
-                let next = hung.next;
-                self.hang(link);
+            let mut link = first;
+            while link != NONE {
+                let next = self.hung[link as usize].next;
+                self.link(link);
                 link = next;
             }
         }
@@ -187,21 +160,10 @@ impl Wheel {
         None
     }
 
-    /// All timers that are set, in no order that means anything.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Due> {
-        self.nodes.iter().filter_map(|hung| {
-            Some(Due {
-                owner: hung.owner,
-                tick: hung.tick,
-                kind: hung.kind?,
-            })
-        })
-    }
-
     /// The list whose turn is next: its wheel, its digit, and its first tick.
     #[inline]
     fn first_list(&self) -> Option<(usize, usize, u64)> {
-        // The lower the wheel, the more digits its timers share with now.
+        // The lower the wheel, the more digits what hangs there shares with now.
         let wheel = self.occupied.trailing_zeros();
         let lists = self.wheels.get(wheel as usize)?;
         let digit = lists.occupied.trailing_zeros();
@@ -210,7 +172,7 @@ impl Wheel {
         Some((wheel as usize, digit as usize, start))
     }
 
-    /// Where a timer at `tick` hangs.
+    /// Where what is due at `tick` hangs.
     #[inline]
     fn place(&self, tick: u64) -> (usize, usize) {
         let differ = (tick ^ self.now) | 1;
@@ -218,39 +180,38 @@ impl Wheel {
         (wheel as usize, ((tick >> (DIGIT * wheel)) & 63) as usize)
     }
 
-    /// Hangs a node at the end of its list.
-    fn hang(&mut self, node: Link) {
-        let tick = self.nodes[node as usize].tick;
-        let (wheel, digit) = self.place(tick);
+    /// Puts a node at the end of its list.
+    #[inline]
+    fn link(&mut self, node: Link) {
+        let (wheel, digit) = self.place(self.hung[node as usize].tick);
         let lists = &mut self.wheels[wheel];
         let list = &mut lists.lists[digit];
         let before = std::mem::replace(&mut list.last, node);
-        match self.nodes.get_mut(before as usize) {
-            Some(before) => before.next = node,
-            None => {
-                list.first = node;
-                lists.occupied |= 1 << digit;
-                self.occupied |= 1 << wheel;
-            }
+        if before == NONE {
+            list.first = node;
+            lists.occupied |= 1 << digit;
+            self.occupied |= 1 << wheel;
+        } else {
+            self.hung[before as usize].next = node;
         }
-        let hung = &mut self.nodes[node as usize];
+        let hung = &mut self.hung[node as usize];
         (hung.before, hung.next) = (before, NONE);
     }
 
     /// Takes a node out of its list.
-    fn unhang(&mut self, node: Link) {
+    fn unlink(&mut self, node: Link) {
         let Hung {
             tick, next, before, ..
-        } = self.nodes[node as usize];
+        } = self.hung[node as usize];
         let (wheel, digit) = self.place(tick);
         let list = &mut self.wheels[wheel].lists[digit];
-        match self.nodes.get_mut(before as usize) {
-            Some(before) => before.next = next,
-            None => list.first = next,
+        match before {
+            NONE => list.first = next,
+            before => self.hung[before as usize].next = next,
         }
-        match self.nodes.get_mut(next as usize) {
-            Some(next) => next.before = before,
-            None => list.last = before,
+        match next {
+            NONE => list.last = before,
+            next => self.hung[next as usize].before = before,
         }
         if list.first == NONE {
             self.clear(wheel, digit);
@@ -259,63 +220,17 @@ impl Wheel {
 
     fn clear(&mut self, wheel: usize, digit: usize) {
         let lists = &mut self.wheels[wheel];
-        lists.lists[digit] = List {
-            first: NONE,
-            last: NONE,
-        };
+        lists.lists[digit] = EMPTY;
         lists.occupied &= !(1 << digit);
         if lists.occupied == 0 {
             self.occupied &= !(1 << wheel);
         }
     }
 
-    /// Takes a node that hangs nowhere out of the index.
-    fn forget(&mut self, node: Link) -> Option<Due> {
-        let Hung {
-            tick, owner, kind, ..
-        } = self.nodes[node as usize];
-        let due = Due {
-            owner,
-            tick,
-            kind: kind?,
-        };
-        if let Ok(entry) = self.index.find_entry(hash(due), |&other| other == node) {
-            entry.remove();
-        }
-        self.release(node);
-        Some(due)
-    }
-
     fn release(&mut self, node: Link) {
-        let hung = &mut self.nodes[node as usize];
-        hung.kind = None;
-        hung.next = std::mem::replace(&mut self.free, node);
+        self.hung[node as usize].next = std::mem::replace(&mut self.free, node);
+        self.len -= 1;
     }
-}
-
-fn is(nodes: &[Hung], node: u32, due: Due) -> bool {
-    nodes.get(node as usize).is_some_and(|hung| {
-        hung.tick == due.tick && hung.owner == due.owner && hung.kind == Some(due.kind)
-    })
-}
-
-fn hash_of(nodes: &[Hung], node: u32) -> u64 {
-    nodes.get(node as usize).map_or(0, |hung| {
-        hash(Due {
-            owner: hung.owner,
-            tick: hung.tick,
-            kind: hung.kind.unwrap_or(Kind::User),
-        })
-    })
-}
-
-/// A folded multiply, as for keys: both halves of the word are used by the table.
-#[inline]
-fn hash(due: Due) -> u64 {
-    let word = due.tick ^ (u64::from(due.owner) << 32) ^ (due.kind as u64);
-    let product = u128::from(word ^ u64::from(due.owner)) * u128::from(0x9e37_79b9_7f4a_7c15_u64);
-    let folded = (product as u64) ^ ((product >> 64) as u64);
-    folded.wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
 #[cfg(test)]

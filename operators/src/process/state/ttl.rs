@@ -71,9 +71,9 @@ impl Ttl {
 
     /// When what is written now expires.
     pub(super) fn expiry(self, clocks: &Clocks) -> Timestamp {
-        match self.duration() {
-            Some(duration) => self.now(clocks) + duration,
-            None => Timestamp::MAX,
+        match (self.duration(), self.now(clocks)) {
+            (None, _) | (_, Timestamp::MIN) => Timestamp::MAX,
+            (Some(duration), now) => now + duration,
         }
     }
 
@@ -124,7 +124,8 @@ impl fmt::Debug for Ttl {
 /// What both clocks say, as far as state is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
-    /// The time of the record or timer at hand; the watermark, if that is later.
+    /// The time of the record or timer at hand; the watermark, if that is later. [`Timestamp::MIN`] as long as nothing
+    /// is known of event time: then nothing expires.
     pub event_time: Timestamp,
     /// The wall clock.
     pub processing_time: Timestamp,

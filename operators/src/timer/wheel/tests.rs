@@ -6,8 +6,9 @@ use super::*;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Set(u32, u64),
-    Cancel(u32, u64),
+    Hang(u64),
+    /// One of those that hang.
+    TakeDown(usize),
     Until(u64),
 }
 
@@ -24,8 +25,8 @@ fn tick() -> impl Strategy<Value = u64> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        4 => (0..5u32, tick()).prop_map(|(owner, tick)| Step::Set(owner, tick)),
-        1 => (0..5u32, tick()).prop_map(|(owner, tick)| Step::Cancel(owner, tick)),
+        4 => tick().prop_map(Step::Hang),
+        1 => any::<usize>().prop_map(Step::TakeDown),
         2 => tick().prop_map(Step::Until),
     ];
     proptest::collection::vec(step, 0..200)
@@ -33,82 +34,60 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn a_wheel_equals_a_sorted_set(steps in steps()) {
+    fn a_wheel_equals_a_sorted_list(steps in steps()) {
         let mut wheel = Wheel::new();
-        // By tick, then by when it was set.
-        let mut naive: BTreeSet<(u64, usize, u32)> = BTreeSet::new();
-        let (mut now, mut order) = (0, 0);
-        for step in steps {
+        // Tick, owner (counted up), node: those of a tick in the order they were hung up.
+        let mut naive: Vec<(u64, u32, Node)> = Vec::new();
+        let mut now = 0;
+        for (owner, step) in (0..).zip(steps) {
             match step {
-                Step::Set(owner, tick) => {
+                Step::Hang(tick) => {
                     let tick = tick.max(now);
-                    let is_new = !naive.iter().any(|t| (t.0, t.2) == (tick, owner));
-                    prop_assert_eq!(wheel.set(owner, tick, Kind::User).1, is_new);
-                    if is_new {
-                        order += 1;
-                        naive.insert((tick, order, owner));
-                    }
+                    naive.push((tick, owner, wheel.hang(owner, tick)));
+                    naive.sort_by_key(|(tick, owner, _)| (*tick, *owner));
                 }
-                Step::Cancel(owner, tick) => {
-                    let before = naive.len();
-                    naive.retain(|t| (t.0, t.2) != (tick, owner));
-                    prop_assert_eq!(wheel.cancel(owner, tick, Kind::User), naive.len() < before);
+                Step::TakeDown(which) => {
+                    if !naive.is_empty() {
+                        let (tick, _, node) = naive.remove(which % naive.len());
+                        prop_assert_eq!(wheel.tick_of(node), tick);
+                        wheel.take_down(node);
+                    }
                 }
                 Step::Until(until) => {
-                    let mut fired = Vec::new();
-                    while let Some(due) = wheel.next_due(until) {
-                        fired.push((due.tick, due.owner));
-                    }
+                    let due = std::iter::from_fn(|| wheel.next_due(until));
+                    let due: Vec<(u32, u64)> = due.collect();
                     now = now.max(until);
-                    let later = naive.split_off(&(until.saturating_add(1), 0, 0));
-                    let mut due = std::mem::replace(&mut naive, later);
-                    if until == u64::MAX {
-                        due.append(&mut naive);
-                    }
-                    let expected: Vec<_> = due.iter().map(|t| (t.0, t.2)).collect();
-                    prop_assert_eq!(fired, expected);
+                    let count = naive.partition_point(|(tick, ..)| *tick <= until);
+                    let expected = naive.drain(..count).map(|(tick, owner, _)| (owner, tick));
+                    prop_assert_eq!(due, expected.collect::<Vec<_>>());
                 }
             }
             prop_assert_eq!(wheel.len(), naive.len());
-            let first = naive.first().map(|t| t.0);
+            let first = naive.first().map(|(tick, ..)| *tick);
             prop_assert_eq!(wheel.next_tick().is_some(), first.is_some());
             prop_assert!(wheel.next_tick() <= first);
         }
-        let set: BTreeSet<_> = wheel.iter().map(|due| (due.tick, due.owner)).collect();
-        prop_assert_eq!(set, naive.iter().map(|t| (t.0, t.2)).collect::<BTreeSet<_>>());
     }
 }
 
 #[test]
-fn kinds_are_timers_of_their_own() {
+fn a_million_are_due_in_order_and_their_memory_is_used_again() {
     let mut wheel = Wheel::new();
-    let (expiry, _) = wheel.set(1, 7, Kind::Expiry);
-    assert!(wheel.set(1, 7, Kind::User).1);
-    assert_eq!(wheel.tick_of(expiry), Some(7));
-    assert!(wheel.cancel(1, 7, Kind::User) && !wheel.cancel(1, 7, Kind::User));
-    let due = wheel.next_due(7).unwrap();
-    assert_eq!((due.owner, due.tick, due.kind), (1, 7, Kind::Expiry));
-    assert!(wheel.next_due(u64::MAX).is_none());
-}
-
-#[test]
-fn a_million_timers_of_one_owner_are_found_again() {
-    let mut wheel = Wheel::new();
-    let ticks = || (0..1_000_000u64).map(|n| n.wrapping_mul(0x9e37_79b9) % 50_000_000);
-    let set: BTreeSet<u64> = ticks().collect();
-    for tick in ticks() {
-        wheel.set(0, tick, Kind::User);
+    for round in 0..2u64 {
+        let ticks = (0..1_000_000u64).map(|n| n.wrapping_mul(0x9e37_79b9) % 50_000_000);
+        let nodes: Vec<Node> = (0..)
+            .zip(ticks)
+            .map(|(owner, tick)| wheel.hang(owner, round * 50_000_000 + tick))
+            .collect();
+        for node in nodes.into_iter().step_by(2) {
+            wheel.take_down(node);
+        }
+        let due = std::iter::from_fn(|| wheel.next_due((round + 1) * 50_000_000 - 1));
+        let due: Vec<(u32, u64)> = due.collect();
+        assert!(due.is_sorted_by_key(|(_, tick)| *tick));
+        let owners: BTreeSet<u32> = due.iter().map(|(owner, _)| *owner).collect();
+        assert!(owners.into_iter().eq((1..1_000_000).step_by(2)));
+        assert_eq!((wheel.len(), wheel.next_tick()), (0, None));
     }
-    assert_eq!(wheel.len(), set.len());
-    for tick in set.iter().step_by(2) {
-        assert!(wheel.cancel(0, *tick, Kind::User));
-    }
-    let due = std::iter::from_fn(|| wheel.next_due(u64::MAX)).map(|due| due.tick);
-    assert!(due.eq(set.iter().copied().skip(1).step_by(2)));
-    assert_eq!((wheel.len(), wheel.next_tick()), (0, None));
-}
-
-#[test]
-fn a_timer_is_small() {
-    assert_eq!(size_of::<Hung>(), 24);
+    assert_eq!((wheel.hung.len(), size_of::<Hung>()), (1_000_001, 24));
 }
