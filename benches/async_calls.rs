@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_std::task;
 use common::{Contest, argument, nanos_each, verdict};
 use millstream::connectors::memory::discard;
-use millstream::operators::KeyState;
+use millstream::operators::StateGuard;
 use millstream::prelude::*;
 
 const IN_FLIGHT: u64 = 10_000;
@@ -103,7 +103,7 @@ fn at_once(records: u64, with_state: bool) {
             .source("numbers", from_iter(0..records))
             .key_by(|n| n.wrapping_mul(0x9e37_79b9) % KEYS);
         let answers = if with_state {
-            let count = |mut count: KeyState<u64>, n: u64| async move {
+            let count = |mut count: StateGuard<u64>, n: u64| async move {
                 *count += 1;
                 n + *count
             };

@@ -10,16 +10,18 @@ mod flow;
 mod join;
 mod keyed;
 mod pipe;
+mod process;
 mod scope;
 mod steps;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod timer;
 mod window;
 
 pub use aggregate::{Aggregate, Count, Max, Mean, Min, Number, Sum, count, max, mean, min, sum};
 pub use asynchronous::{
-    CallError, Calls, FailedCall, KeyState, Once, Ordered, RateLimit, Repeated, Repeats, Retry,
+    CallError, Calls, FailedCall, Once, Ordered, RateLimit, Repeated, Repeats, Retry, StateGuard,
     Unordered,
 };
 pub use event_time::{EventTime, Lateness};
@@ -27,6 +29,9 @@ pub use flow::Flow;
 pub use join::{AsOf, BroadcastTable, Cogroup, Group, Interval, LookupCache, SameKey, TableLoad};
 pub use keyed::{Key, KeyedStream};
 pub use pipe::{Identity, Pipe};
+pub use process::{
+    Clocks, Expiry, KeyState, ListState, MapState, Process, Timer, Ttl, Turn, ValueState,
+};
 pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
 pub use window::{

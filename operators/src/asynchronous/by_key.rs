@@ -21,7 +21,7 @@ use crate::keyed::{Entry, Key, KeyTable};
 ///
 /// It is the call's alone, across every `.await`: no other call of the key runs meanwhile. When it is dropped, at the
 /// latest at the end of the call, the state goes back to its key.
-pub struct KeyState<S: Default> {
+pub struct StateGuard<S: Default> {
     state: S,
     home: Home<S>,
 }
@@ -30,7 +30,7 @@ pub struct KeyState<S: Default> {
 /// ended.
 type Home<S> = Arc<Mutex<Option<S>>>;
 
-impl<S: Default> Deref for KeyState<S> {
+impl<S: Default> Deref for StateGuard<S> {
     type Target = S;
 
     fn deref(&self) -> &S {
@@ -38,20 +38,20 @@ impl<S: Default> Deref for KeyState<S> {
     }
 }
 
-impl<S: Default> DerefMut for KeyState<S> {
+impl<S: Default> DerefMut for StateGuard<S> {
     fn deref_mut(&mut self) -> &mut S {
         &mut self.state
     }
 }
 
-impl<S: Default> Drop for KeyState<S> {
+impl<S: Default> Drop for StateGuard<S> {
     fn drop(&mut self) {
         let state = mem::take(&mut self.state);
         *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(state);
     }
 }
 
-impl<S: Default + fmt::Debug> fmt::Debug for KeyState<S> {
+impl<S: Default + fmt::Debug> fmt::Debug for StateGuard<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.state.fmt(f)
     }
@@ -82,7 +82,7 @@ where
     K: Key,
     S: State + Default + PartialEq,
     T: Send + 'static,
-    F: Fn(KeyState<S>, T) -> Fut + Send,
+    F: Fn(StateGuard<S>, T) -> Fut + Send,
     Fut: Future<Output: Reply> + Send + 'static,
 {
     type Future = Fut;
@@ -107,7 +107,7 @@ where
         }
         let home = self.homes[slot].clone();
         let state = state.unwrap_or_default();
-        (self.f)(KeyState { state, home }, value)
+        (self.f)(StateGuard { state, home }, value)
     }
 
     fn ended(&mut self, slot: Slot, label: &KeyLabel<K>) -> Result<()> {
@@ -115,7 +115,7 @@ where
         let state =
             home.and_then(|home| home.lock().unwrap_or_else(PoisonError::into_inner).take());
         let state = state.ok_or_else(|| {
-            Error::user("a call has ended and its `KeyState` lives on: drop it before, so that the state is saved")
+            Error::user("a call has ended and its `StateGuard` lives on: drop it before, so that the state is saved")
         })?;
         if let hash_table::Entry::Occupied(mut entry) = self.table.place(label.hash, &label.key) {
             if state == S::default() {

@@ -8,7 +8,7 @@ use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::{OperatorVertex, Replica};
 use millstream_engine::state::{State, StateKind};
 
-use super::by_key::{KeyState, WithState};
+use super::by_key::{StateGuard, WithState};
 use super::call::{Ask, Call, Surely, never};
 use super::calls::{Calls, Repeats};
 use super::failure::{Cause, FailedCall, OnFailure};
@@ -119,7 +119,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// Records of one key are worked on strictly one after the other, each call beginning when the one before has
     /// ended; thousands of keys at once, as many as `calls` allow. So answers of a key come in order, and those of
     /// different keys overtake each other, be the calls [`Ordered`](crate::Ordered) or
-    /// [`Unordered`](crate::Unordered). The call has its key's [`KeyState`] for itself, also while it waits.
+    /// [`Unordered`](crate::Unordered). The call has its key's [`StateGuard`] for itself, also while it waits.
     ///
     /// A key begins with `S::default()`. The state is saved with every snapshot; one that is equal to the default when
     /// a call ends is forgotten, so `state.take()` or `mem::take(&mut *state)` frees a key. Records that wait
@@ -130,7 +130,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///
     /// ```
     /// # use millstream::prelude::*;
-    /// # use millstream::operators::KeyState;
+    /// # use millstream::operators::StateGuard;
     /// # let results = Collect::new();
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
@@ -140,7 +140,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///     .async_by_key(
     ///         "check",
     ///         Ordered::up_to(10_000),
-    ///         |mut spent: KeyState<u64>, (account, amount)| async move {
+    ///         |mut spent: StateGuard<u64>, (account, amount)| async move {
     ///             let limit = limit_of(account).await; // asks a service
     ///             let is_allowed = *spent + amount <= limit;
     ///             if is_allowed {
@@ -169,7 +169,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     where
         S: State + Default + PartialEq,
         U: Send + 'static,
-        F: Fn(KeyState<S>, T) -> Fut + Clone + Send + 'static,
+        F: Fn(StateGuard<S>, T) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = U> + Send + 'static,
         R: Repeats<T>,
     {
@@ -190,7 +190,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///
     /// ```
     /// # use millstream::prelude::*;
-    /// # use millstream::operators::{KeyState, Retry};
+    /// # use millstream::operators::{StateGuard, Retry};
     /// # let results = Collect::new();
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
@@ -201,7 +201,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///     .try_async_by_key(
     ///         "sign",
     ///         calls,
-    ///         |mut token: KeyState<Option<String>>, (user, request)| async move {
+    ///         |mut token: StateGuard<Option<String>>, (user, request)| async move {
     ///             if token.is_none() {
     ///                 *token = Some(token_for(user).await?); // once for each user
     ///             }
@@ -225,7 +225,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         S: State + Default + PartialEq,
         U: Send + 'static,
         E: Into<Cause> + Send + 'static,
-        F: Fn(KeyState<S>, T) -> Fut + Clone + Send + 'static,
+        F: Fn(StateGuard<S>, T) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Result<U, E>> + Send + 'static,
         R: Repeats<T>,
     {
@@ -248,7 +248,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         S: State + Default + PartialEq,
         U: Send + 'static,
         E: Send + 'static,
-        F: Fn(KeyState<S>, T) -> Fut + Clone + Send + 'static,
+        F: Fn(StateGuard<S>, T) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Result<U, E>> + Send + 'static,
         R: Repeats<T>,
     {

@@ -19,7 +19,7 @@ mod shape;
 mod times;
 mod wakes;
 
-pub use by_key::KeyState;
+pub use by_key::StateGuard;
 pub use calls::{Calls, Once, Ordered, Repeated, Repeats, Unordered};
 pub use failure::{CallError, FailedCall};
 pub use rate::RateLimit;

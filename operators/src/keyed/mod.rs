@@ -1,9 +1,11 @@
 //! Keyed streams: partitioned so that equal keys meet.
 
 mod rolling;
+mod slots;
 mod table;
 mod unkeyed;
 
+pub(crate) use slots::KeySlots;
 pub(crate) use table::{Entry, KeyTable};
 
 use std::hash::Hash;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream::operators::{KeyState, RateLimit, Retry};
+use millstream::operators::{RateLimit, Retry, StateGuard};
 use millstream::prelude::*;
 use millstream::{ErrorKind, runtime};
 
@@ -29,7 +29,7 @@ async fn ask(n: u64) -> u64 {
 }
 
 /// What a key has come to, one call after the other.
-async fn add(mut sum: KeyState<u64>, (n, square): (u64, u64)) -> Result<(u64, u64), String> {
+async fn add(mut sum: StateGuard<u64>, (n, square): (u64, u64)) -> Result<(u64, u64), String> {
     let before = *sum;
     runtime::sleep(millis(n * 5 % 7)).await;
     *sum = before + square;
@@ -130,7 +130,7 @@ fn what_fails_names_its_vertex_and_its_cause() {
         "{told}"
     );
     let told = error(|numbers| {
-        let call = |mut state: KeyState<u64>, n: u64| async move {
+        let call = |mut state: StateGuard<u64>, n: u64| async move {
             *state += 1;
             assert!(n != 7, "no seven");
             n

@@ -9,5 +9,6 @@ mod joins;
 mod live;
 mod mistakes;
 mod own;
+mod process;
 mod seeds;
 mod windows;

@@ -22,7 +22,7 @@ fn next(state: &mut Counted, value: i64) -> String {
     result
 }
 
-async fn count(mut state: KeyState<Counted>, value: i64) -> Result<String, Infallible> {
+async fn count(mut state: StateGuard<Counted>, value: i64) -> Result<String, Infallible> {
     let before = *state;
     state.1 = -1;
     runtime::sleep(Duration::from_millis(value.unsigned_abs() * 7 % 5)).await;
@@ -87,7 +87,7 @@ fn a_busy_key_holds_up_nobody_but_itself_nor_time() {
 #[test]
 fn a_failed_call_leaves_what_it_has_written_and_is_made_again() {
     let call = || {
-        WithState::<String, u64, _, _>::new(|mut tries: KeyState<u64>, value: i64| async move {
+        WithState::<String, u64, _, _>::new(|mut tries: StateGuard<u64>, value: i64| async move {
             *tries += 1;
             if *tries < 3 {
                 return Err("not yet");
@@ -120,7 +120,7 @@ fn a_failed_call_leaves_what_it_has_written_and_is_made_again() {
 
 /// The state of keys, as a snapshot has it, after calls in which `f` works on it.
 fn kept(
-    f: fn(KeyState<Vec<i64>>, i64) -> bool,
+    f: fn(StateGuard<Vec<i64>>, i64) -> bool,
     values: &[i64],
 ) -> Result<usize, millstream_engine::Error> {
     let f = move |state, value| std::future::ready(Ok::<_, Infallible>(f(state, value)));
@@ -142,7 +142,7 @@ fn kept(
 
 #[test]
 fn a_key_whose_state_is_the_default_is_forgotten() {
-    let push_or_clear = |mut state: KeyState<Vec<i64>>, value: i64| {
+    let push_or_clear = |mut state: StateGuard<Vec<i64>>, value: i64| {
         if value < 10 {
             state.push(value)
         } else {
@@ -157,11 +157,11 @@ fn a_key_whose_state_is_the_default_is_forgotten() {
 
 #[test]
 fn a_state_that_is_not_given_back_is_told() {
-    fn keep(state: KeyState<Vec<i64>>, _: i64) -> bool {
-        static KEPT: Mutex<Vec<KeyState<Vec<i64>>>> = Mutex::new(Vec::new());
+    fn keep(state: StateGuard<Vec<i64>>, _: i64) -> bool {
+        static KEPT: Mutex<Vec<StateGuard<Vec<i64>>>> = Mutex::new(Vec::new());
         KEPT.lock().unwrap().push(state);
         true
     }
     let told = kept(keep, &[1]).unwrap_err().to_string();
-    assert!(told.contains("`KeyState` lives on"), "{told}");
+    assert!(told.contains("`StateGuard` lives on"), "{told}");
 }

@@ -1,0 +1,124 @@
+//! State by key at a fixed place: what belongs to a key can point at it by a number.
+
+use hashbrown::{HashTable, hash_table};
+use millstream_engine::key::KeyHash;
+
+use crate::keyed::Entry;
+
+/// State of type `S` for each key, in numbered slots.
+///
+/// A key keeps its slot until it is removed; the slot is then used again. The order of the slots follows from what was
+/// done to them alone.
+pub(crate) struct KeySlots<K, S> {
+    table: HashTable<u32>,
+    slots: Vec<Option<Entry<K, S>>>,
+    free: Vec<u32>,
+}
+
+impl<K: Eq, S> KeySlots<K, S> {
+    pub(crate) fn new() -> Self {
+        KeySlots {
+            table: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// The slot of a key, made if it has none. Gives the key back if it is not needed.
+    #[inline]
+    pub(crate) fn slot_of(
+        &mut self,
+        hash: KeyHash,
+        key: K,
+        state: impl FnOnce() -> S,
+    ) -> (u32, Option<K>) {
+        let slots = &mut self.slots;
+        let entry_of = |&slot: &u32| slots.get(slot as usize).and_then(Option::as_ref);
+        let is_it =
+            |slot: &u32| entry_of(slot).is_some_and(|entry| entry.hash == hash && entry.key == key);
+        let hashed = |slot: &u32| entry_of(slot).map_or(0, |entry| entry.hash.0);
+        match self.table.entry(hash.0, is_it, hashed) {
+            hash_table::Entry::Occupied(found) => (*found.get(), Some(key)),
+            hash_table::Entry::Vacant(place) => {
+                let state = state();
+                let entry = Some(Entry { hash, key, state });
+                let slot = match self.free.pop() {
+                    Some(slot) => slot,
+                    None => {
+                        slots.push(None);
+                        (slots.len() - 1) as u32
+                    }
+                };
+                if let Some(empty) = slots.get_mut(slot as usize) {
+                    *empty = entry;
+                }
+                place.insert(slot);
+                (slot, None)
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Entry<K, S>> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry<K, S>> {
+        let entry = self.slots.get_mut(slot as usize)?.take()?;
+        if let Ok(place) = (self.table).find_entry(entry.hash.0, |&other| other == slot) {
+            place.remove();
+        }
+        self.free.push(slot);
+        Some(entry)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry<K, S>)> {
+        (0..)
+            .zip(&self.slots)
+            .filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
+    }
+
+    /// Takes all keys out.
+    pub(crate) fn take_all(&mut self) -> Vec<Entry<K, S>> {
+        self.table.clear();
+        self.free.clear();
+        std::mem::take(&mut self.slots)
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn slots_stay_and_are_used_again() {
+        let mut slots = KeySlots::<u64, u64>::new();
+        let mut model: BTreeMap<u64, u32> = BTreeMap::new();
+        for n in 0..10_000u64 {
+            let key = n * n % 257;
+            let (slot, spare) = slots.slot_of(KeyHash::of(&key), key, || 10 * key);
+            assert_eq!(spare.is_some(), model.contains_key(&key));
+            assert_eq!(*model.entry(key).or_insert(slot), slot);
+            assert_eq!(slots.get_mut(slot).unwrap().state, 10 * key);
+            if n % 3 == 0 {
+                assert_eq!(slots.remove(slot).unwrap().key, key);
+                assert!(slots.remove(slot).is_none());
+                model.remove(&key);
+            }
+            assert_eq!(slots.table.len(), model.len());
+        }
+        assert!(slots.slots.len() < 257);
+        let all: BTreeMap<u64, u32> = slots
+            .iter()
+            .map(|(slot, entry)| (entry.key, slot))
+            .collect();
+        assert_eq!(all, model);
+        assert_eq!(slots.take_all().len(), model.len());
+        assert_eq!(slots.iter().count(), 0);
+    }
+}

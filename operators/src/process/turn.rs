@@ -1,0 +1,143 @@
+//! What a process may do while it is called.
+
+use millstream_engine::key::{KeyHash, Keyed};
+use millstream_engine::outbox::Port;
+use millstream_engine::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::process::state::Clocks;
+use crate::timer::{Clock, KeyTimers, Ticks};
+
+/// A timer of a key: it goes off when time comes to it.
+///
+/// A key has one timer for each moment and clock, however often it is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Timer {
+    /// When the watermark comes to this moment: no earlier record follows.
+    EventTime(Timestamp),
+    /// When the wall clock comes to this moment.
+    ProcessingTime(Timestamp),
+}
+
+impl Timer {
+    /// The moment it is set for.
+    pub fn time(self) -> Timestamp {
+        match self {
+            Timer::EventTime(time) | Timer::ProcessingTime(time) => time,
+        }
+    }
+
+    pub(super) fn clock(self) -> Clock {
+        match self {
+            Timer::EventTime(_) => Clock::EventTime,
+            Timer::ProcessingTime(_) => Clock::ProcessingTime,
+        }
+    }
+}
+
+/// One call of a [`Process`](crate::Process), for one key: what it can know besides the record, and what it can do.
+pub struct Turn<'a, K, U> {
+    pub(super) key: &'a K,
+    pub(super) hash: KeyHash,
+    /// The record's own key, that the first output may have.
+    pub(super) spare: Option<K>,
+    pub(super) port: &'a mut Port<Keyed<K, U>>,
+    pub(super) timers: &'a mut KeyTimers,
+    pub(super) moment: Moment,
+}
+
+/// When a call is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// The time of what it is about.
+    pub(super) time: Timestamp,
+    pub(super) watermark: Option<Timestamp>,
+    pub(super) clocks: Clocks,
+    pub(super) ticks: Ticks,
+    /// The first tick a timer can be set to, by each clock.
+    pub(super) first_ticks: [u64; 2],
+    pub(super) phase: Phase,
+}
+
+/// How far the input has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    GoesOn,
+    /// It has ended, and the timers that are set go off.
+    Ending,
+    /// Nothing follows.
+    Over,
+}
+
+impl<K: Clone + Send + 'static, U: Send + 'static> Turn<'_, K, U> {
+    /// Puts a result out, with this call's [`time`](Turn::time).
+    #[inline]
+    pub fn emit(&mut self, value: U) {
+        self.emit_at(value, self.moment.time);
+    }
+
+    /// Puts a result out with a time of its own. If that is earlier than the [`watermark`](Turn::watermark), the
+    /// result is late from the start.
+    #[inline]
+    pub fn emit_at(&mut self, value: U, time: Timestamp) {
+        let (hash, key) = (self.hash, self.spare.take());
+        let key = key.unwrap_or_else(|| self.key.clone());
+        self.port.push_keyed(hash, Keyed { hash, key, value }, time);
+    }
+}
+
+impl<K, U> Turn<'_, K, U> {
+    /// The key.
+    pub fn key(&self) -> &K {
+        self.key
+    }
+
+    /// Event time of what the call is about: of the record, or the moment the event-time timer was set for. Elsewhere
+    /// the watermark; as long as there is none, processing time.
+    pub fn time(&self) -> Timestamp {
+        self.moment.time
+    }
+
+    /// How far event time has come: nothing earlier follows, unless it is late. When timers go off, how far it has just
+    /// come: further, perhaps, than their [`time`](Turn::time).
+    pub fn watermark(&self) -> Option<Timestamp> {
+        self.moment.watermark
+    }
+
+    /// The wall clock.
+    pub fn processing_time(&self) -> Timestamp {
+        self.moment.clocks.processing_time
+    }
+
+    /// Whether the input has ended: no record follows, and no time passes. Timers that are set go off all the same; a
+    /// timer that always sets the next one must ask.
+    pub fn has_ended(&self) -> bool {
+        self.moment.phase != Phase::GoesOn
+    }
+
+    /// Sets a timer of this key. A moment that has passed is taken for now: it goes off with the next watermark, or as
+    /// soon as the task is free; in `on_timer`, before that round of timers is over.
+    #[inline]
+    pub fn set_timer(&mut self, timer: Timer) {
+        let is_taken = match self.moment.phase {
+            Phase::GoesOn => true,
+            Phase::Ending => timer.clock() == Clock::EventTime,
+            Phase::Over => false,
+        };
+        if is_taken {
+            let first = self.moment.first_ticks[timer.clock() as usize];
+            let tick = self.moment.ticks.from(timer.time());
+            self.timers.set(timer.clock(), tick.max(first));
+        }
+    }
+
+    /// Takes a timer of this key back. Says whether it was set.
+    pub fn cancel_timer(&mut self, timer: Timer) -> bool {
+        let tick = self.moment.ticks.from(timer.time());
+        self.timers.cancel(timer.clock(), tick)
+    }
+
+    pub(super) fn clocks(&self) -> &Clocks {
+        &self.moment.clocks
+    }
+}
