@@ -61,6 +61,36 @@ impl Flow {
         self
     }
 
+    /// Sets how far, in event time, a source may be ahead of the one that is furthest behind: further ahead it is
+    /// paused until the others have come closer (default `None`: as far as it likes).
+    ///
+    /// Where streams meet by time, what comes early must be kept until the others have come as far. Paused at its
+    /// source it is not read, so state stays small however far apart the sources begin; a source reads on by one batch at
+    /// most. It holds between all replicas of all sources that have their `event_time` in the source's own task (in
+    /// front of any `rebalance`, `union` or `key_by`), but not between the partitions of one replica. A source that is idle
+    /// or has ended holds nobody; one that has not made a watermark yet holds all others.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    ///
+    /// let flow = Flow::new("aligned", |flow| {
+    ///     let hourly = |name, hours| {
+    ///         flow.source(name, from_iter(0..hours))
+    ///             .event_time(|hour| Timestamp::from_secs(hour * 3600), Lateness::none())
+    ///     };
+    ///     hourly("trades", 10_000).union(hourly("quotes", 10_000)).discard();
+    /// });
+    /// flow.with_alignment(days(7)).simulate(1)?;
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    ///
+    /// Source: Flink's watermark alignment, FLIP-182.
+    #[must_use]
+    pub fn with_alignment(mut self, max_drift: impl Into<Option<Duration>>) -> Self {
+        self.settings.alignment = max_drift.into();
+        self
+    }
+
     /// Sets how often positions are committed to sources that keep them outside, as Kafka does (default 1 s).
     #[must_use]
     pub fn with_commit_interval(mut self, interval: Duration) -> Self {

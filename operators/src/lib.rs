@@ -17,7 +17,7 @@ mod testing;
 mod window;
 
 pub use aggregate::{Aggregate, Count, Max, Mean, Min, Number, Sum, count, max, mean, min, sum};
-pub use event_time::{EventTime, Lateness};
+pub use event_time::{Ahead, Bounded, EventTime, Lateness, WatermarkStrategy, Watermarks};
 pub use flow::Flow;
 pub use keyed::{Key, KeyedStream};
 pub use map_async::{Concurrency, Ordered, Unordered};

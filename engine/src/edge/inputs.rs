@@ -40,6 +40,15 @@ enum State {
     Ended,
 }
 
+/// How far time has come on one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputTime {
+    /// So far.
+    Live(Frontier),
+    /// It is not waited for any more.
+    Ended,
+}
+
 /// What a task learns from its inputs.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -112,6 +121,15 @@ impl Inputs {
                 .channels
                 .iter()
                 .any(|channel| channel.state == State::Open && channel.receiver.is_ready())
+    }
+
+    /// How far time has come on each channel.
+    pub(crate) fn times(&self) -> Vec<InputTime> {
+        let time = |channel: &Channel| match channel.state {
+            State::Ended => InputTime::Ended,
+            State::Open | State::AtBarrier(_) => InputTime::Live(channel.frontier),
+        };
+        self.channels.iter().map(time).collect()
     }
 
     fn read(&mut self, index: usize) {

@@ -6,6 +6,8 @@ mod spread;
 pub use port::{AnyPort, Port, PortMaker, Sealed};
 pub(crate) use spread::{EdgeShape, Spread, full_batch};
 
+use std::time::Duration;
+
 use crate::batch::PartitionId;
 use crate::error::{Error, Result};
 use crate::runtime::Instant;
@@ -16,8 +18,10 @@ pub struct Outbox {
     ports: Vec<Box<dyn AnyPort>>,
     late: u64,
     untimed: u64,
+    ahead: u64,
     arrival: Instant,
     processing_time: Timestamp,
+    waited: Duration,
     held: Vec<(Instant, u64)>,
     answered: Vec<Instant>,
 }
@@ -29,8 +33,10 @@ impl Outbox {
             ports,
             late: 0,
             untimed: 0,
+            ahead: 0,
             arrival: Instant::from_nanos(0),
             processing_time: Timestamp::MIN,
+            waited: Duration::ZERO,
             held: Vec::new(),
             answered: Vec::new(),
         }
@@ -57,6 +63,22 @@ impl Outbox {
         self.processing_time = self.processing_time.max(time);
     }
 
+    /// How long the task has waited for its input so far. The time it worked, or was held up, does not count: a
+    /// partition whose records lie unread meanwhile is not silent. What reckons silence goes by this.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// The task waited for its input.
+    pub(crate) fn advance_waited(&mut self, waited: Duration) {
+        self.waited += waited;
+    }
+
+    /// When what is being worked on reached this process.
+    pub fn arrival(&self) -> Instant {
+        self.arrival
+    }
+
     /// Counts records that came too late for their window.
     pub fn count_late(&mut self, records: u64) {
         self.late += records;
@@ -65,6 +87,11 @@ impl Outbox {
     /// Counts records that were left out because they have no event time.
     pub fn count_untimed(&mut self, records: u64) {
         self.untimed += records;
+    }
+
+    /// Counts records whose event time is too far ahead of the wall clock.
+    pub fn count_ahead(&mut self, records: u64) {
+        self.ahead += records;
     }
 
     /// Notes that `records`, the oldest of which arrived at `arrival`, were held back by design until what
@@ -122,5 +149,10 @@ impl Outbox {
     /// Records without event time counted since the last call.
     pub fn take_untimed(&mut self) -> u64 {
         std::mem::take(&mut self.untimed)
+    }
+
+    /// Records too far ahead of the wall clock counted since the last call.
+    pub fn take_ahead(&mut self) -> u64 {
+        std::mem::take(&mut self.ahead)
     }
 }

@@ -131,6 +131,19 @@ impl Chain {
         Ok(())
     }
 
+    /// The task has waited so long for its input.
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        for stage in &mut self.stages {
+            stage.out.advance_waited(waited);
+        }
+    }
+
+    /// How far the stages that make time have come, if there are some.
+    pub(crate) fn clock(&self) -> Option<Frontier> {
+        let clocks = self.stages.iter().filter(|stage| stage.has_clock);
+        clocks.map(|stage| stage.said).reduce(Frontier::merge)
+    }
+
     /// When the first timer of a stage is due.
     pub(crate) fn next_timer(&self) -> Option<Timestamp> {
         let timers = self.stages.iter().map(|stage| stage.operator.next_timer());

@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use super::budget::Budget;
 use super::chain::Chain;
+use super::questions::Questions;
 use super::{Stop, TaskId, Told};
 use crate::edge::{Barrier, Event, Inputs, Purpose, Sender};
 use crate::runtime;
@@ -17,6 +18,7 @@ pub(crate) struct OperatorTask {
     pub(crate) chain: Chain,
     pub(crate) shards: u32,
     pub(crate) told: Sender<Told>,
+    pub(crate) questions: Questions,
 }
 
 impl OperatorTask {
@@ -24,6 +26,7 @@ impl OperatorTask {
     pub(crate) async fn run(mut self) -> Result<(), Stop> {
         let mut budget = Budget::new();
         loop {
+            self.questions.answer_of(&self.chain, Some(&self.inputs));
             if self.chain.polled {
                 self.poll_once().await?;
             }
@@ -74,12 +77,16 @@ impl OperatorTask {
 
     /// Sleeps until something comes in, a timer is due, or the head has got further.
     async fn wait(&mut self) -> Result<(), Stop> {
+        let begun = runtime::now();
         let mut timer = pin!(runtime::sleep_for(self.chain.until_timer()));
-        poll_fn(|cx| {
+        let waited = poll_fn(|cx| {
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
             let came = self.inputs.register(cx.waker());
+            if self.questions.are_asked() {
+                return Poll::Ready(Ok(()));
+            }
             if !self.chain.polled {
                 return if came {
                     Poll::Ready(Ok(()))
@@ -96,7 +103,9 @@ impl OperatorTask {
             }
             Poll::Pending
         })
-        .await
+        .await;
+        self.chain.waited(runtime::now() - begun);
+        waited
     }
 
     /// Waits until the head has nothing in flight.

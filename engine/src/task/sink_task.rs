@@ -7,6 +7,7 @@ use std::task::Poll;
 use super::bad_records::BadRecordDesk;
 use super::budget::{Budget, MAX_AGE};
 use super::erased::AnyWriter;
+use super::questions::{Questions, TaskTime};
 use super::{Stop, TaskId, Told};
 use crate::bad_record::BadRecord;
 use crate::batch::AnyBatch;
@@ -27,6 +28,7 @@ pub(crate) struct SinkTask {
     pub(crate) stage: StageLatency,
     pub(crate) counters: Arc<Counters>,
     pub(crate) told: Sender<Told>,
+    pub(crate) questions: Questions,
     pub(crate) outside: Outside,
 }
 
@@ -47,6 +49,10 @@ impl SinkTask {
         let mut budget = Budget::new();
         loop {
             budget.spend().await;
+            self.questions.answer(|| TaskTime {
+                inputs: self.inputs.times(),
+                ..TaskTime::default()
+            });
             match self.inputs.try_next() {
                 Some(Event::Batch { batch, sent, .. }) => self.write(batch, sent).await?,
                 Some(Event::Frontier(Frontier::At(watermark))) => {
@@ -64,9 +70,9 @@ impl SinkTask {
                 None => {
                     let outcome = self.outside.hand_over().await;
                     self.settle(outcome).await?;
-                    let inputs = &mut self.inputs;
+                    let (inputs, questions) = (&mut self.inputs, &self.questions);
                     poll_fn(|cx| {
-                        if inputs.register(cx.waker()) {
+                        if inputs.register(cx.waker()) || questions.are_asked() {
                             Poll::Ready(())
                         } else {
                             Poll::Pending

@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     pub(crate) state: Option<StateKind>,
     pub(crate) latency: StageLatency,
     pub(crate) counters: Arc<Counters>,
+    /// Whether it makes event time.
+    pub(crate) has_clock: bool,
     /// How far time has come at its inputs.
     pub(crate) input: Frontier,
     /// What it has promised to those behind it.
@@ -50,6 +52,7 @@ impl Stage {
         let outcome = catch_unwind(AssertUnwindSafe(|| call(operator, out)));
         self.counters.late(self.out.take_late());
         self.counters.untimed(self.out.take_untimed());
+        self.counters.ahead(self.out.take_ahead());
         for (arrival, completed, records) in self.out.take_held() {
             self.latency.held(arrival, completed, records);
         }

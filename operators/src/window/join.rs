@@ -9,6 +9,7 @@ use millstream_engine::outbox::{AnyPort, Outbox, Port, PortMaker};
 use millstream_engine::plan::{MakeOperator, OperatorVertex, Route};
 use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::Explanation;
 use serde::{Deserialize, Serialize};
 
 use crate::keyed::{Entry, Key, KeyedStream};
@@ -145,6 +146,10 @@ where
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
         self.fire(Timestamp::MAX, out)
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        self.open.explain(why);
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

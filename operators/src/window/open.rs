@@ -9,6 +9,7 @@ use millstream_engine::outbox::Outbox;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::Timestamp;
+use millstream_engine::why::Explanation;
 
 use crate::keyed::{Entry, Key, KeyTable};
 use crate::window::{Tumbling, Window};
@@ -140,6 +141,18 @@ impl<K: Key, S: State> OpenWindows<K, S> {
             self.held.push((arrival, entries.len() as u64));
         }
         Some((window, entries))
+    }
+
+    /// Tells which window is the next to be given.
+    pub(super) fn explain(&self, why: &mut Explanation) {
+        if let Some((start, _)) = self.open.first_key_value() {
+            let Window { start, end } = self.windows.window_of(*start);
+            let open = self.open.len();
+            why.waits_for(
+                end,
+                format!("the window from {start} to {end}, the first of {open},"),
+            );
+        }
     }
 
     pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
