@@ -184,7 +184,7 @@ impl Assembly<'_> {
             senders: self.channels.senders_to(head, replica),
             aligned: aligned.get(&(head, replica)).map(Aligned::number),
         };
-        (Questions(receiver), asked)
+        (Questions { receiver, bell }, asked)
     }
 
     fn source_task(
@@ -209,13 +209,12 @@ impl Assembly<'_> {
             vertex: self.plan.vertices[head].name.clone(),
             replica: place.replica,
             reader: reader.end,
-            chain: self.chain(place, vertices)?,
+            chain: self.chain(place, questions, vertices)?,
             desk: reader.desk,
             control,
             bell,
             idleness: Idleness::new(idle_after),
             aligned,
-            questions,
             shards: self.settings.shards,
             told: self.told.clone(),
             uncommitted: VecDeque::new(),
@@ -232,10 +231,9 @@ impl Assembly<'_> {
         Ok(OperatorTask {
             id: place.id,
             inputs: self.channels.take_inputs(place.chain[0], place.replica),
-            chain: self.chain(place, vertices)?,
+            chain: self.chain(place, questions, vertices)?,
             shards: self.settings.shards,
             told: self.told.clone(),
-            questions,
         })
     }
 
@@ -264,7 +262,12 @@ impl Assembly<'_> {
     }
 
     /// The operators that share a task, wired to each other and to the outside of the task.
-    fn chain(&mut self, place: &Place<'_>, vertices: &mut [Vertex]) -> Result<Chain> {
+    fn chain(
+        &mut self,
+        place: &Place<'_>,
+        questions: Questions,
+        vertices: &mut [Vertex],
+    ) -> Result<Chain> {
         let mut remote = Vec::new();
         let mut stages = Vec::new();
         let mut waits = false;
@@ -332,7 +335,7 @@ impl Assembly<'_> {
             self.restore(index, &mut stage)?;
             stages.push(stage);
         }
-        Ok(Chain::new(stages, Outputs::new(remote), waits))
+        Ok(Chain::new(stages, Outputs::new(remote), waits, questions))
     }
 
     /// Gives a stage the saved state it owns now.

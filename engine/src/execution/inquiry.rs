@@ -131,6 +131,9 @@ impl Known<'_> {
             Answered::Ended => time.answer = Answer::Ended,
             Answered::Told(told) if told.has_ended => time.answer = Answer::Ended,
             Answered::Told(told) => {
+                if told.is_blocked {
+                    time.answer = Answer::Blocked;
+                }
                 if let Some(stage) = told.stages.get(stage) {
                     time.waits.clone_from(&stage.explained.waits);
                     time.partitions.clone_from(&stage.explained.partitions);

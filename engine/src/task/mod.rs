@@ -13,6 +13,7 @@ pub(crate) mod idleness;
 pub(crate) mod operator_task;
 pub(crate) mod outputs;
 pub(crate) mod questions;
+mod sending;
 pub(crate) mod sink_task;
 pub(crate) mod source_task;
 pub(crate) mod stage;

@@ -6,7 +6,6 @@ use std::task::Poll;
 
 use super::budget::Budget;
 use super::chain::Chain;
-use super::questions::Questions;
 use super::{Stop, TaskId, Told};
 use crate::edge::{Barrier, Event, Inputs, Purpose, Sender};
 use crate::runtime;
@@ -18,7 +17,6 @@ pub(crate) struct OperatorTask {
     pub(crate) chain: Chain,
     pub(crate) shards: u32,
     pub(crate) told: Sender<Told>,
-    pub(crate) questions: Questions,
 }
 
 impl OperatorTask {
@@ -26,7 +24,7 @@ impl OperatorTask {
     pub(crate) async fn run(mut self) -> Result<(), Stop> {
         let mut budget = Budget::new();
         loop {
-            self.questions.answer_of(&self.chain, Some(&self.inputs));
+            self.chain.answer();
             if self.chain.polled {
                 self.poll_once().await?;
             }
@@ -35,6 +33,7 @@ impl OperatorTask {
             } else {
                 None
             };
+            self.chain.note_inputs(&mut self.inputs);
             match event {
                 Some(Event::Batch { input, batch, sent }) => {
                     self.chain.batch(input, batch, runtime::now() - sent);
@@ -51,7 +50,7 @@ impl OperatorTask {
                     self.finish_in_flight().await?;
                     self.chain.end();
                     self.chain.settle().await?;
-                    return self.chain.outputs.end(&mut self.chain.stages).await;
+                    return self.chain.send_end().await;
                 }
                 Some(Event::Orphaned) => return Err(Stop::Orphaned),
                 None => {
@@ -84,7 +83,7 @@ impl OperatorTask {
                 return Poll::Ready(Ok(()));
             }
             let came = self.inputs.register(cx.waker());
-            if self.questions.are_asked() {
+            if self.chain.questions.are_asked() {
                 return Poll::Ready(Ok(()));
             }
             if !self.chain.polled {
@@ -114,7 +113,11 @@ impl OperatorTask {
             let done = poll_fn(|cx| match self.chain.poll_head(cx) {
                 Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
                 Poll::Pending if self.chain.is_busy() => Poll::Ready(Ok(false)),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => {
+                    self.chain.questions.bell.register(cx.waker());
+                    self.chain.answer();
+                    Poll::Pending
+                }
             })
             .await?;
             self.chain.settle().await?;
@@ -128,10 +131,7 @@ impl OperatorTask {
 
     async fn barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
         self.finish_in_flight().await?;
-        self.chain
-            .outputs
-            .barrier(barrier, &mut self.chain.stages)
-            .await?;
+        self.chain.send_barrier(barrier).await?;
         let states = match barrier.purpose {
             Purpose::Commit => Vec::new(),
             Purpose::Stop => self.chain.snapshot(self.shards)?,

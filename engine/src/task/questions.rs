@@ -1,9 +1,14 @@
 //! What a task answers to who asks why event time is where it is.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+
 use futures::channel::oneshot;
 
 use super::chain::Chain;
-use crate::edge::{InputTime, Inputs, Received, Receiver};
+use super::stage::Stage;
+use crate::edge::{Bell, InputTime, Inputs, Received, Receiver};
 use crate::runtime;
 use crate::time::Frontier;
 use crate::why::Explanation;
@@ -20,6 +25,8 @@ pub(crate) struct TaskTime {
     pub(crate) stages: Vec<StageTime>,
     /// A paused source: the number, among those aligned, of the one it waits for.
     pub(crate) paused_for: Option<usize>,
+    /// It waits for room at its output, or for the outside.
+    pub(crate) is_blocked: bool,
     pub(crate) has_ended: bool,
 }
 
@@ -33,47 +40,81 @@ pub(crate) struct StageTime {
 
 /// The questions a task is asked. It looks at them at each turn of its loop, and its bell is rung for them.
 #[derive(Debug)]
-pub(crate) struct Questions(pub(crate) Receiver<Question>);
+pub(crate) struct Questions {
+    pub(crate) receiver: Receiver<Question>,
+    pub(crate) bell: Arc<Bell>,
+}
 
 impl Questions {
     /// Whether there is one.
     pub(crate) fn are_asked(&self) -> bool {
-        self.0.has_message()
+        self.receiver.has_message()
     }
 
     /// Answers all there are.
     pub(crate) fn answer(&self, mut answer: impl FnMut() -> TaskTime) {
         while self.are_asked()
-            && let Received::Message(question) = self.0.try_recv()
+            && let Received::Message(question) = self.receiver.try_recv()
         {
             // Nobody waits for it any more: then it is not missed.
             let _ = question.send(answer());
         }
     }
 
-    /// Answers for a chain of operators and what comes into it.
-    pub(crate) fn answer_of(&self, chain: &Chain, inputs: Option<&Inputs>) {
-        self.answer(|| TaskTime {
-            inputs: inputs.map(Inputs::times).unwrap_or_default(),
-            stages: chain.times(),
-            ..TaskTime::default()
-        });
+    /// Waits for `future`; meanwhile it answers.
+    pub(crate) async fn meanwhile<F: Future>(
+        &self,
+        future: F,
+        mut answer: impl FnMut() -> TaskTime,
+    ) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let polled = future.as_mut().poll(cx);
+            if polled.is_pending() {
+                self.bell.register(cx.waker());
+                self.answer(&mut answer);
+            }
+            polled
+        })
+        .await
     }
 }
 
 impl Chain {
-    /// How far time has come at each of its stages.
-    pub(crate) fn times(&self) -> Vec<StageTime> {
-        let now = runtime::now();
-        let time = |stage: &super::stage::Stage| {
-            let mut explained = Explanation::new(now);
-            stage.operator.explain(&mut explained);
-            StageTime {
-                input: stage.input,
-                promise: stage.operator.frontier(stage.input),
-                explained,
-            }
-        };
-        self.stages.iter().map(time).collect()
+    /// Answers what the task is asked.
+    pub(crate) fn answer(&self) {
+        self.questions.answer(|| self.time());
     }
+
+    /// How far time has come in it.
+    pub(crate) fn time(&self) -> TaskTime {
+        TaskTime {
+            inputs: self.inputs.clone(),
+            stages: times(&self.stages),
+            ..TaskTime::default()
+        }
+    }
+
+    /// Notes how far time has come on the task's inputs.
+    pub(crate) fn note_inputs(&mut self, inputs: &mut Inputs) {
+        if let Some(times) = inputs.new_times() {
+            self.inputs.clear();
+            self.inputs.extend(times);
+        }
+    }
+}
+
+/// How far time has come at each of these stages.
+pub(super) fn times(stages: &[Stage]) -> Vec<StageTime> {
+    let now = runtime::now();
+    let time = |stage: &Stage| {
+        let mut explained = Explanation::new(now);
+        stage.operator.explain(&mut explained);
+        StageTime {
+            input: stage.input,
+            promise: stage.operator.frontier(stage.input),
+            explained,
+        }
+    };
+    stages.iter().map(time).collect()
 }

@@ -12,7 +12,7 @@ use super::budget::Budget;
 use super::chain::Chain;
 use super::erased::AnyReader;
 use super::idleness::Idleness;
-use super::questions::{Questions, TaskTime};
+use super::questions::TaskTime;
 use super::{Control, Stop, TaskId, Told};
 use crate::edge::{Barrier, Bell, Purpose, Received, Receiver, Sender};
 use crate::error::{Error, Result};
@@ -34,7 +34,6 @@ pub(crate) struct SourceTask {
     pub(crate) idleness: Idleness,
     /// Its part among sources that keep together in time.
     pub(crate) aligned: Option<Aligned>,
-    pub(crate) questions: Questions,
     pub(crate) shards: u32,
     pub(crate) told: Sender<Told>,
     /// Positions at barriers whose epochs are not committed yet.
@@ -84,7 +83,7 @@ impl SourceTask {
         self.aligned = None;
         self.chain.end();
         self.chain.settle().await?;
-        self.chain.outputs.end(&mut self.chain.stages).await?;
+        self.chain.send_end().await?;
         self.outlast().await
     }
 
@@ -100,10 +99,7 @@ impl SourceTask {
                 }
                 Received::Message(Control::Committed(epoch)) => self.committed(epoch)?,
                 Received::Message(Control::Barrier(barrier)) => {
-                    self.chain
-                        .outputs
-                        .barrier(barrier, &mut self.chain.stages)
-                        .await?;
+                    self.chain.send_barrier(barrier).await?;
                     self.tell_epoch(barrier).await?;
                     if barrier.purpose == Purpose::Stop {
                         return Ok(Next::StopHere);
@@ -120,12 +116,12 @@ impl SourceTask {
         if let Poll::Ready(read) = first {
             return Ok(Waited::Read(read));
         }
-        self.chain.outputs.flush(&mut self.chain.stages).await?;
+        self.chain.flush().await?;
         let begun = runtime::now();
         let (silence, timer) = (self.idleness.next(), self.chain.until_timer());
         let first = silence.into_iter().chain(timer).min();
         let mut timer = pin!(runtime::sleep_for(first));
-        let (control, questions, bell) = (&self.control, &self.questions, &self.bell);
+        let (control, questions, bell) = (&self.control, &self.chain.questions, &self.bell);
         let waited = poll_fn(|cx| {
             bell.register(cx.waker());
             if control.is_ready() || questions.are_asked() {
@@ -172,7 +168,7 @@ impl SourceTask {
             let mut timer = pin!(runtime::sleep_for(self.chain.until_timer()));
             poll_fn(|cx| {
                 self.bell.register(cx.waker());
-                let called = self.control.is_ready() || self.questions.are_asked();
+                let called = self.control.is_ready() || self.chain.questions.are_asked();
                 if called || aligned.held_by().is_none() {
                     return Poll::Ready(());
                 }
@@ -186,10 +182,9 @@ impl SourceTask {
     }
 
     fn answer(&self) {
-        self.questions.answer(|| TaskTime {
-            stages: self.chain.times(),
+        self.chain.questions.answer(|| TaskTime {
             paused_for: self.aligned.as_ref().and_then(Aligned::held_by),
-            ..TaskTime::default()
+            ..self.chain.time()
         });
     }
 
@@ -272,12 +267,11 @@ impl SourceTask {
     async fn outlast(&mut self) -> Result<(), Stop> {
         self.told.send(Told::Ended { task: self.id }).await?;
         loop {
-            self.questions.answer(|| TaskTime {
-                stages: self.chain.times(),
+            self.chain.questions.answer(|| TaskTime {
                 has_ended: true,
-                ..TaskTime::default()
+                ..self.chain.time()
             });
-            let (control, questions, bell) = (&self.control, &self.questions, &self.bell);
+            let (control, questions, bell) = (&self.control, &self.chain.questions, &self.bell);
             poll_fn(|cx| {
                 bell.register(cx.waker());
                 if control.is_ready() || questions.are_asked() {

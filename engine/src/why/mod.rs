@@ -1,7 +1,7 @@
 //! Why event time is where it is: what a running flow answers when it is asked.
 //!
 //! [`ExecutionHandle::why`](crate::execution::ExecutionHandle::why) asks every task. Each answers between two pieces of
-//! work what its operators [explain](crate::operator::Operator::explain) and how far its inputs have come; who does not
+//! work, or while it waits for room, what its operators [explain](crate::operator::Operator::explain) and how far its inputs have come; who does not
 //! answer in time is named as well. From the answers [`Why`] says, for every vertex, who holds its watermark back.
 
 mod explanation;
@@ -55,10 +55,11 @@ pub struct ReplicaTime {
 pub enum Answer {
     /// It did.
     Given,
+    /// It did, though it can do no work now: it waits for room at its output or, a sink, for the outside.
+    Blocked,
     /// It has come to its end.
     Ended,
-    /// Not in time: it is busy in user code, waits for room at its output, or is stuck. (Its watermark is the last
-    /// that was noted.)
+    /// Not in time: user code in it works on, or blocks. (Its watermark is the last that was noted.)
     Missing,
 }
 

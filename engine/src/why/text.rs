@@ -26,8 +26,8 @@ impl Display for Why {
 
 impl ReplicaTime {
     fn is_remarkable(&self) -> bool {
-        let missing = self.answer == Answer::Missing;
-        missing || !self.waits.is_empty() || self.paused_for.is_some()
+        let stuck = matches!(self.answer, Answer::Missing | Answer::Blocked);
+        stuck || !self.waits.is_empty() || self.paused_for.is_some()
     }
 }
 
@@ -37,10 +37,8 @@ impl Display for ReplicaTime {
         match self.answer {
             Answer::Given => {}
             Answer::Ended => write!(f, "has ended; ")?,
-            Answer::Missing => write!(
-                f,
-                "does not answer (busy, stuck, or waiting for room behind it); "
-            )?,
+            Answer::Blocked => write!(f, "waits for room behind it; ")?,
+            Answer::Missing => write!(f, "does not answer (user code in it works, or blocks); ")?,
         }
         writeln!(f, "stands at {}", moment(self.watermark))?;
         if let Some(wait) = self.waits.first() {

@@ -8,3 +8,4 @@ mod live;
 mod mistakes;
 mod own;
 mod seeds;
+mod time;
