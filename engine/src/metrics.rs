@@ -60,10 +60,9 @@ impl Counters {
         }
     }
 
-    pub(crate) fn ahead(&self, records: u64) {
-        if records > 0 {
-            self.ahead.fetch_add(records, Ordering::Relaxed);
-        }
+    /// Says whether these are the first.
+    pub(crate) fn ahead(&self, records: u64) -> bool {
+        records > 0 && self.ahead.fetch_add(records, Ordering::Relaxed) == 0
     }
 
     pub(crate) fn bad(&self, records: u64) {

@@ -167,6 +167,37 @@ impl Flow {
 
     /// Starts it, and gives the running execution: to watch it, to stop it, to wait for it.
     ///
+    /// A running flow says why event time is where it is: which windows wait, for what, and who holds them back.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    /// use millstream::runtime;
+    ///
+    /// let flow = Flow::new("trades", |flow| {
+    ///     flow.source("trades", Generator::new(|n, _| n as i64).with_rate(2))
+    ///         .event_time(|n| Timestamp::from_secs(*n), Lateness::none())
+    ///         .key_by(|_| ())
+    ///         .window(Tumbling::of(minutes(1)))
+    ///         .aggregate("per-minute", count())
+    ///         .discard();
+    /// });
+    /// let why = runtime::simulate(1, async move {
+    ///     let running = flow.with_parallelism(1).start().await?;
+    ///     runtime::sleep(seconds(5)).await;
+    ///     let why = running.why().await;
+    ///     running.stop();
+    ///     running.join().await.map(|_| why)
+    /// })
+    /// .expect("it does not stall")?;
+    /// let waiting = why.waiting().next().expect("the first minute is not over");
+    /// assert_eq!(waiting.waits[0].until, Timestamp::from_secs(60));
+    /// // `per-minute` (replica 0): stands at 1970-01-01T00:00:09Z …
+    /// //   held back by `trades.event_time` (replica 0): partition `#0` (last record of …, 400 ms ago, not idle) …
+    /// println!("{why}");
+    /// # assert!(why.to_string().contains("held back by `trades.event_time` (replica 0): partition `#0`"));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`plan`](Flow::plan); and sources or sinks that cannot be opened, a snapshot that does not fit.
     pub fn start(&self) -> impl Future<Output = Result<Execution>> + Send + use<> {

@@ -114,3 +114,109 @@ impl Drop for Aligned {
         self.come_to(Frontier::Idle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Wake, Waker};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::runtime::Instant;
+    use crate::time::{Timestamp, Watermark};
+
+    fn group(sources: usize, drift: u64) -> (Vec<Aligned>, Vec<Arc<Rings>>) {
+        let bells: Vec<Arc<Bell>> = (0..sources).map(|_| Arc::default()).collect();
+        let rings = bells.iter().map(|bell| {
+            let rings = Arc::new(Rings::default());
+            bell.register(&Waker::from(rings.clone()));
+            rings
+        });
+        let rings = rings.collect();
+        let group = Alignment::new(Duration::from_micros(drift), bells);
+        ((0..sources).map(|n| group.part(n)).collect(), rings)
+    }
+
+    #[derive(Default)]
+    struct Rings(AtomicUsize);
+
+    impl Wake for Rings {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn at(micros: i64) -> Frontier {
+        Frontier::At(Watermark {
+            time: Timestamp::from_micros(micros),
+            arrival: Instant::from_nanos(0),
+        })
+    }
+
+    #[test]
+    fn who_is_ahead_waits_for_the_lowest_and_is_woken_by_it() {
+        let (sources, rings) = group(3, 10);
+        sources[0].come_to(at(25));
+        assert_eq!(
+            sources[0].held_by(),
+            Some(1),
+            "what 1 will give is not known"
+        );
+        sources[1].come_to(at(16));
+        assert_eq!(sources[0].held_by(), Some(2));
+        assert_eq!(sources[2].held_by(), None, "it must read to be known");
+        sources[0].set_paused(true);
+        sources[2].come_to(at(14));
+        assert_eq!(sources[0].held_by(), Some(2));
+        assert_eq!(rings[0].0.load(Ordering::Relaxed), 0, "in vain");
+        sources[2].come_to(at(15));
+        assert_eq!(
+            sources[0].held_by(),
+            None,
+            "by the drift itself it may be ahead"
+        );
+        assert_eq!(rings[0].0.load(Ordering::Relaxed), 1);
+        assert_eq!(rings[1].0.load(Ordering::Relaxed), 0, "it did not sleep");
+    }
+
+    #[test]
+    fn the_idle_and_the_ended_hold_nobody() {
+        let (mut sources, rings) = group(3, 0);
+        sources[0].come_to(at(100));
+        sources[0].set_paused(true);
+        sources[1].come_to(at(1));
+        sources[1].come_to(Frontier::Idle);
+        assert_eq!(sources[0].held_by(), Some(2));
+        drop(sources.remove(2));
+        assert_eq!(rings[0].0.load(Ordering::Relaxed), 1);
+        assert_eq!(sources[0].held_by(), None);
+        sources[1].come_to(at(99));
+        assert_eq!(sources[0].held_by(), Some(1), "back again, and behind");
+        assert_eq!(sources[1].held_by(), None);
+    }
+
+    proptest! {
+        /// Somebody may always read on: a flow in which all wait for each other would never end.
+        #[test]
+        fn never_all_wait(
+            times in prop::collection::vec(prop::option::of(prop::option::of(any::<i64>())), 1..6),
+            drift in 0..1_000_u64,
+        ) {
+            let (sources, _) = group(times.len(), drift);
+            for (source, time) in sources.iter().zip(&times) {
+                source.come_to(match time {
+                    None => Frontier::Unknown,
+                    Some(None) => Frontier::Idle,
+                    Some(Some(micros)) => at(*micros),
+                });
+            }
+            prop_assert!(sources.iter().any(|source| source.held_by().is_none()));
+            for source in &sources {
+                if let Some(slower) = source.held_by() {
+                    prop_assert!(sources[slower].held_by().is_none(), "it waits for one that waits");
+                }
+            }
+        }
+    }
+}

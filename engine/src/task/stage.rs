@@ -52,7 +52,13 @@ impl Stage {
         let outcome = catch_unwind(AssertUnwindSafe(|| call(operator, out)));
         self.counters.late(self.out.take_late());
         self.counters.untimed(self.out.take_untimed());
-        self.counters.ahead(self.out.take_ahead());
+        if self.counters.ahead(self.out.take_ahead()) {
+            tracing::warn!(
+                vertex = &*self.vertex,
+                replica = self.replica,
+                "records come whose event time is too far ahead of the wall clock; from now on they are only counted"
+            );
+        }
         for (arrival, completed, records) in self.out.take_held() {
             self.latency.held(arrival, completed, records);
         }

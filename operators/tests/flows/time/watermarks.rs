@@ -134,7 +134,7 @@ fn what_lies_unread_because_the_flow_is_busy_is_not_silence() {
                 let mut read = 0u64;
                 while taken.recv_async().await.is_ok() {
                     read += 1;
-                    if read % 800 == 0 {
+                    if read.is_multiple_of(800) {
                         runtime::sleep(seconds(7)).await;
                     }
                 }

@@ -33,10 +33,11 @@ fn only<'a>(why: &'a Why, vertex: &str) -> &'a ReplicaTime {
 /// The vertex, and the partition, that hold back a replica's time.
 fn partition(time: &ReplicaTime) -> (&str, &PartitionTime) {
     let holder = time.held_by.as_ref().unwrap();
-    match &holder.because {
-        Because::Partition(partition) => (&holder.vertex, partition),
-        other => panic!("{other:?}"),
-    }
+    let partition = match &holder.because {
+        Because::Partition(partition) => Some(partition),
+        _ => None,
+    };
+    (&holder.vertex, partition.unwrap())
 }
 
 fn tens(stream: Stream<i64>) -> Stream<u64> {
