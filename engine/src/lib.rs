@@ -21,5 +21,6 @@ pub mod source;
 pub mod state;
 mod task;
 pub mod time;
+pub mod why;
 
 pub use error::{Error, ErrorKind, Result};

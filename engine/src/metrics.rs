@@ -15,6 +15,7 @@ pub(crate) struct Counters {
     batches_in: AtomicU64,
     late: AtomicU64,
     untimed: AtomicU64,
+    ahead: AtomicU64,
     bad: AtomicU64,
     watermark: AtomicI64,
 }
@@ -27,6 +28,7 @@ impl Default for Counters {
             batches_in: AtomicU64::new(0),
             late: AtomicU64::new(0),
             untimed: AtomicU64::new(0),
+            ahead: AtomicU64::new(0),
             bad: AtomicU64::new(0),
             watermark: AtomicI64::new(NO_WATERMARK),
         }
@@ -58,6 +60,11 @@ impl Counters {
         }
     }
 
+    /// Says whether these are the first.
+    pub(crate) fn ahead(&self, records: u64) -> bool {
+        records > 0 && self.ahead.fetch_add(records, Ordering::Relaxed) == 0
+    }
+
     pub(crate) fn bad(&self, records: u64) {
         if records > 0 {
             self.bad.fetch_add(records, Ordering::Relaxed);
@@ -85,6 +92,8 @@ pub struct VertexMetrics {
     pub late: u64,
     /// Records left out because they have no event time.
     pub untimed: u64,
+    /// Records whose event time was too far ahead of the wall clock.
+    pub ahead: u64,
     /// Records it could not decode or encode, or got no answer for.
     pub bad: u64,
     /// How far event time has come: the lowest watermark of its replicas.
@@ -103,6 +112,14 @@ impl Metrics {
             Some((_, replicas)) => replicas.push(counters.clone()),
             None => self.vertices.push((vertex.clone(), vec![counters.clone()])),
         }
+    }
+
+    /// How far time had come at a replica when that was noted last.
+    pub(crate) fn watermark(&self, vertex: &str, replica: usize) -> Option<Timestamp> {
+        let mut vertices = self.vertices.iter();
+        let (_, replicas) = vertices.find(|(name, _)| **name == *vertex)?;
+        let micros = replicas.get(replica)?.watermark.load(Ordering::Relaxed);
+        (micros != NO_WATERMARK).then(|| Timestamp::from_micros(micros))
     }
 
     pub(crate) fn read(&self) -> Vec<VertexMetrics> {
@@ -126,6 +143,7 @@ impl Metrics {
                     batches_in: sum(|c| &c.batches_in),
                     late: sum(|c| &c.late),
                     untimed: sum(|c| &c.untimed),
+                    ahead: sum(|c| &c.ahead),
                     bad: sum(|c| &c.bad),
                     watermark: lowest.map(Timestamp::from_micros),
                 }

@@ -8,6 +8,7 @@ use crate::outbox::Outbox;
 use crate::source::PartitionNews;
 use crate::state::{StateKind, StateReader, StateWriter};
 use crate::time::{Frontier, Timestamp, Watermark};
+use crate::why::Explanation;
 
 /// One replica of one vertex that computes.
 ///
@@ -35,6 +36,8 @@ use crate::time::{Frontier, Timestamp, Watermark};
 /// 12. With much to say at once it stops at [`Outbox::is_full`] and returns [`Step::More`]; it is called
 ///     again with the same watermark (or the timer, or the end) once that is sent.
 /// 13. When `on_timer` is done, `next_timer` is later than the processing time it was called at, or none.
+/// 14. [`explain`](Operator::explain) may come between any two calls. It tells what waits for a watermark here and, from
+///     an operator that makes time, by what; it changes nothing, and looks at no more than the first of what waits.
 pub trait Operator: Send {
     /// Records on one of the inputs.
     fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()>;
@@ -81,6 +84,12 @@ pub trait Operator: Send {
     /// A partition of the source (an input channel, in a task without one) came, went, or fell idle.
     fn on_partition(&mut self, news: &PartitionNews) {
         let _ = news;
+    }
+
+    /// Tells what waits for event time here, and by what the operator makes time if it does: for
+    /// [`why`](crate::execution::ExecutionHandle::why).
+    fn explain(&self, why: &mut Explanation) {
+        let _ = why;
     }
 
     /// Works on what waits for the outside. Ready when nothing is in flight.

@@ -61,6 +61,36 @@ impl Flow {
         self
     }
 
+    /// Sets how far, in event time, a source may be ahead of the one that is furthest behind: further ahead it is
+    /// paused until the others have come closer (default `None`: as far as it likes).
+    ///
+    /// Where streams meet by time, what comes early must be kept until the others have come as far. Paused at its
+    /// source it is not read, so state stays small however far apart the sources begin; a source reads on by one batch at
+    /// most. It holds between all replicas of all sources that have their `event_time` in the source's own task (in
+    /// front of any `rebalance`, `union` or `key_by`), but not between the partitions of one replica. A source that is idle
+    /// or has ended holds nobody; one that has not made a watermark yet holds all others.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    ///
+    /// let flow = Flow::new("aligned", |flow| {
+    ///     let hourly = |name, hours| {
+    ///         flow.source(name, from_iter(0..hours))
+    ///             .event_time(|hour| Timestamp::from_secs(hour * 3600), Lateness::none())
+    ///     };
+    ///     hourly("trades", 10_000).union(hourly("quotes", 10_000)).discard();
+    /// });
+    /// flow.with_alignment(days(7)).simulate(1)?;
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    ///
+    /// Source: Flink's watermark alignment, FLIP-182.
+    #[must_use]
+    pub fn with_alignment(mut self, max_drift: impl Into<Option<Duration>>) -> Self {
+        self.settings.alignment = max_drift.into();
+        self
+    }
+
     /// Sets how often positions are committed to sources that keep them outside, as Kafka does (default 1 s).
     #[must_use]
     pub fn with_commit_interval(mut self, interval: Duration) -> Self {
@@ -136,6 +166,37 @@ impl Flow {
     }
 
     /// Starts it, and gives the running execution: to watch it, to stop it, to wait for it.
+    ///
+    /// A running flow says why event time is where it is: which windows wait, for what, and who holds them back.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    /// use millstream::runtime;
+    ///
+    /// let flow = Flow::new("trades", |flow| {
+    ///     flow.source("trades", Generator::new(|n, _| n as i64).with_rate(2))
+    ///         .event_time(|n| Timestamp::from_secs(*n), Lateness::none())
+    ///         .key_by(|_| ())
+    ///         .window(Tumbling::of(minutes(1)))
+    ///         .aggregate("per-minute", count())
+    ///         .discard();
+    /// });
+    /// let why = runtime::simulate(1, async move {
+    ///     let running = flow.with_parallelism(1).start().await?;
+    ///     runtime::sleep(seconds(5)).await;
+    ///     let why = running.why().await;
+    ///     running.stop();
+    ///     running.join().await.map(|_| why)
+    /// })
+    /// .expect("it does not stall")?;
+    /// let waiting = why.waiting().next().expect("the first minute is not over");
+    /// assert_eq!(waiting.waits[0].until, Timestamp::from_secs(60));
+    /// // `per-minute` (replica 0): stands at 1970-01-01T00:00:09Z …
+    /// //   held back by `trades.event_time` (replica 0): partition `#0` (last record of …, 400 ms ago, not idle) …
+    /// println!("{why}");
+    /// # assert!(why.to_string().contains("held back by `trades.event_time` (replica 0): partition `#0`"));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`plan`](Flow::plan); and sources or sinks that cannot be opened, a snapshot that does not fit.

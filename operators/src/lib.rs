@@ -24,7 +24,7 @@ pub use asynchronous::{
     CallError, Calls, FailedCall, Once, Ordered, RateLimit, Repeated, Repeats, Retry, StateGuard,
     Unordered,
 };
-pub use event_time::{EventTime, Lateness};
+pub use event_time::{Ahead, Bounded, EventTime, Lateness, WatermarkStrategy, Watermarks};
 pub use flow::Flow;
 pub use join::{AsOf, BroadcastTable, Cogroup, Group, Interval, LookupCache, SameKey, TableLoad};
 pub use keyed::{Key, KeyedStream};

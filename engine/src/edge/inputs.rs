@@ -24,6 +24,8 @@ pub(crate) struct Inputs {
     frontier: Frontier,
     highest: Option<Watermark>,
     events: VecDeque<Event>,
+    /// Whether a channel has come further since `new_times` was asked.
+    is_news: bool,
 }
 
 struct Channel {
@@ -37,6 +39,15 @@ struct Channel {
 enum State {
     Open,
     AtBarrier(Barrier),
+    Ended,
+}
+
+/// How far time has come on one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InputTime {
+    /// So far.
+    Live(Frontier),
+    /// It is not waited for any more.
     Ended,
 }
 
@@ -88,6 +99,7 @@ impl Inputs {
             frontier: Frontier::Unknown,
             highest: None,
             events,
+            is_news: true,
         }
     }
 
@@ -116,12 +128,31 @@ impl Inputs {
                 .any(|channel| channel.state == State::Open && channel.receiver.is_ready())
     }
 
+    /// How far time has come on each channel.
+    pub(crate) fn times(&self) -> impl Iterator<Item = InputTime> {
+        let time = |channel: &Channel| match channel.state {
+            State::Ended => InputTime::Ended,
+            State::Open | State::AtBarrier(_) => InputTime::Live(channel.frontier),
+        };
+        self.channels.iter().map(time)
+    }
+
+    /// The same, if it has changed since this was asked last.
+    pub(crate) fn new_times(&mut self) -> Option<impl Iterator<Item = InputTime>> {
+        std::mem::take(&mut self.is_news).then(|| self.times())
+    }
+
     fn read(&mut self, index: usize) {
         let channel = &mut self.channels[index];
         if channel.state != State::Open {
             return;
         }
-        match channel.receiver.try_recv() {
+        let received = channel.receiver.try_recv();
+        self.is_news |= matches!(
+            received,
+            Received::Message(Message::Watermark(_) | Message::Idle | Message::End)
+        );
+        match received {
             Received::Empty => {}
             Received::Closed => self.events.push_back(Event::Orphaned),
             Received::Message(Message::Batch(mut batch, sent)) => {

@@ -10,5 +10,5 @@ mod message;
 
 pub(crate) use bell::Bell;
 pub(crate) use channel::{Closed, Received, Receiver, Sender, channel};
-pub(crate) use inputs::{Event, Inputs};
+pub(crate) use inputs::{Event, InputTime, Inputs};
 pub(crate) use message::{Barrier, Message, Purpose};

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 
 use super::Settings;
 use super::channels::{Channels, shape};
+use super::inquiry::Asked;
 use super::opening::{End, Opened, Opening};
 use crate::edge::{Sender, channel};
 use crate::error::Result;
@@ -16,11 +17,13 @@ use crate::operator::Operator;
 use crate::outbox::{Outbox, PortMaker};
 use crate::plan::{Plan, Replica};
 use crate::state::{Snapshot, StateReader};
+use crate::task::alignment::{Aligned, Alignment};
 use crate::task::chain::Chain;
 use crate::task::erased::{AnyReader, AnyWriter, NoOperator};
 use crate::task::idleness::Idleness;
 use crate::task::operator_task::OperatorTask;
 use crate::task::outputs::{Outputs, RemoteEdge};
+use crate::task::questions::Questions;
 use crate::task::sink_task::{Outside, SinkTask};
 use crate::task::source_task::SourceTask;
 use crate::task::stage::{Stage, Target};
@@ -29,6 +32,9 @@ use crate::time::Frontier;
 
 /// Messages from the supervisor a source has room for: more than one epoch ever needs.
 const CONTROL_MESSAGES: usize = 16;
+
+/// Questions that wait for a task that does not answer.
+const OPEN_QUESTIONS: usize = 4;
 
 /// What tasks are put together from.
 pub(super) struct Assembly<'a> {
@@ -55,6 +61,14 @@ pub(super) struct TaskBody {
     pub(super) future: BoxFuture<'static, Result<(), Stop>>,
 }
 
+/// The tasks of a flow, numbered in their order, and the ways to reach them.
+pub(super) struct Assembled {
+    pub(super) bodies: Vec<TaskBody>,
+    /// Those that read.
+    pub(super) sources: BTreeMap<TaskId, Sender<Control>>,
+    pub(super) asked: Vec<Asked>,
+}
+
 /// The vertices that share a task with their head, and which replica of them.
 struct Place<'a> {
     chain: &'a [usize],
@@ -62,38 +76,49 @@ struct Place<'a> {
     id: TaskId,
 }
 
+/// The parts of the sources that keep together in time, by head and replica.
+type AlignedParts = BTreeMap<(usize, usize), Aligned>;
+
 impl Assembly<'_> {
-    /// All tasks, numbered in their order, and the way to reach those that read.
-    pub(super) fn tasks(
-        mut self,
-        mut vertices: Vec<Vertex>,
-    ) -> Result<(Vec<TaskBody>, BTreeMap<TaskId, Sender<Control>>)> {
+    /// All tasks.
+    pub(super) fn tasks(mut self, mut vertices: Vec<Vertex>) -> Result<Assembled> {
+        let mut aligned = self.align(&vertices);
         let mut bodies = Vec::new();
         let mut sources = BTreeMap::new();
+        let mut asked = Vec::new();
         for head in 0..vertices.len() {
             if self.plan.vertices[head].head != head {
                 continue;
             }
-            let chain: Vec<usize> = (head..vertices.len())
-                .filter(|&v| self.plan.vertices[v].head == head)
-                .collect();
+            let chain = self.chain_of(head);
             for replica in 0..self.plan.vertices[head].parallelism {
                 let place = Place {
                     chain: &chain,
                     replica,
                     id: TaskId(bodies.len()),
                 };
+                let (questions, answers) = self.questions(&place, &aligned);
+                asked.push(answers);
                 let future: BoxFuture<'static, _> = match vertices[head].opened.take_end() {
                     End::Reader(reader, is_bounded) => {
-                        let (task, control) =
-                            self.source_task(&place, reader, is_bounded, &mut vertices)?;
+                        let part = aligned.remove(&(head, replica));
+                        let (task, control) = self.source_task(
+                            &place,
+                            (reader, is_bounded),
+                            part,
+                            questions,
+                            &mut vertices,
+                        )?;
                         sources.insert(place.id, control);
                         Box::pin(task.run())
                     }
-                    End::Writer(writer) => {
-                        Box::pin(self.sink_task(&place, writer, &vertices[head]).run())
+                    End::Writer(writer) => Box::pin(
+                        self.sink_task(&place, writer, questions, &vertices[head])
+                            .run(),
+                    ),
+                    End::None => {
+                        Box::pin(self.operator_task(&place, questions, &mut vertices)?.run())
                     }
-                    End::None => Box::pin(self.operator_task(&place, &mut vertices)?.run()),
                 };
                 let vertex = self.plan.vertices[head].name.clone();
                 bodies.push(TaskBody {
@@ -103,14 +128,71 @@ impl Assembly<'_> {
                 });
             }
         }
-        Ok((bodies, sources))
+        Ok(Assembled {
+            bodies,
+            sources,
+            asked,
+        })
+    }
+
+    /// The vertices that share a task with this head, itself the first.
+    fn chain_of(&self, head: usize) -> Vec<usize> {
+        let vertices = head..self.plan.vertices.len();
+        vertices
+            .filter(|&vertex| self.plan.vertices[vertex].head == head)
+            .collect()
+    }
+
+    /// Lets the sources that make time in their own task keep together, if that was asked for.
+    fn align(&self, vertices: &[Vertex]) -> AlignedParts {
+        let Some(drift) = self.settings.alignment else {
+            return AlignedParts::new();
+        };
+        let is_timed = |head: &usize| {
+            let chain = self.chain_of(*head);
+            chain
+                .iter()
+                .any(|&vertex| vertices[vertex].opened.has_clock())
+        };
+        let sources = (0..vertices.len())
+            .filter(|&vertex| matches!(vertices[vertex].opened, Opened::Source { .. }))
+            .filter(is_timed);
+        let replicas: Vec<_> = sources
+            .flat_map(|head| {
+                let replicas = self.plan.vertices[head].parallelism;
+                (0..replicas).map(move |replica| (head, replica))
+            })
+            .collect();
+        let bells = replicas
+            .iter()
+            .map(|&(head, replica)| self.channels.bell(head, replica))
+            .collect();
+        let group = Alignment::new(drift, bells);
+        let parts = (0..replicas.len()).map(|number| group.part(number));
+        replicas.into_iter().zip(parts).collect()
+    }
+
+    /// The way to ask a task how far time has come in it.
+    fn questions(&self, place: &Place<'_>, aligned: &AlignedParts) -> (Questions, Asked) {
+        let (head, replica) = (place.chain[0], place.replica);
+        let bell = self.channels.bell(head, replica);
+        let (sender, receiver) = channel(OPEN_QUESTIONS, &bell);
+        let asked = Asked {
+            questions: sender,
+            chain: place.chain.to_vec(),
+            replica,
+            senders: self.channels.senders_to(head, replica),
+            aligned: aligned.get(&(head, replica)).map(Aligned::number),
+        };
+        (Questions { receiver, bell }, asked)
     }
 
     fn source_task(
         &mut self,
         place: &Place<'_>,
-        reader: Opening<dyn AnyReader>,
-        is_bounded: bool,
+        (reader, is_bounded): (Opening<dyn AnyReader>, bool),
+        aligned: Option<Aligned>,
+        questions: Questions,
         vertices: &mut [Vertex],
     ) -> Result<(SourceTask, Sender<Control>)> {
         let head = place.chain[0];
@@ -127,11 +209,12 @@ impl Assembly<'_> {
             vertex: self.plan.vertices[head].name.clone(),
             replica: place.replica,
             reader: reader.end,
-            chain: self.chain(place, vertices)?,
+            chain: self.chain(place, questions, vertices)?,
             desk: reader.desk,
             control,
             bell,
             idleness: Idleness::new(idle_after),
+            aligned,
             shards: self.settings.shards,
             told: self.told.clone(),
             uncommitted: VecDeque::new(),
@@ -142,12 +225,13 @@ impl Assembly<'_> {
     fn operator_task(
         &mut self,
         place: &Place<'_>,
+        questions: Questions,
         vertices: &mut [Vertex],
     ) -> Result<OperatorTask> {
         Ok(OperatorTask {
             id: place.id,
             inputs: self.channels.take_inputs(place.chain[0], place.replica),
-            chain: self.chain(place, vertices)?,
+            chain: self.chain(place, questions, vertices)?,
             shards: self.settings.shards,
             told: self.told.clone(),
         })
@@ -157,6 +241,7 @@ impl Assembly<'_> {
         &mut self,
         place: &Place<'_>,
         writer: Opening<dyn AnyWriter>,
+        questions: Questions,
         vertex: &Vertex,
     ) -> SinkTask {
         let head = place.chain[0];
@@ -171,12 +256,18 @@ impl Assembly<'_> {
             stage: self.ledger.stage(name, place.replica),
             counters: vertex.counters[place.replica].clone(),
             told: self.told.clone(),
+            questions,
             outside: Outside::new(writer.end, latency, vertex.timed),
         }
     }
 
     /// The operators that share a task, wired to each other and to the outside of the task.
-    fn chain(&mut self, place: &Place<'_>, vertices: &mut [Vertex]) -> Result<Chain> {
+    fn chain(
+        &mut self,
+        place: &Place<'_>,
+        questions: Questions,
+        vertices: &mut [Vertex],
+    ) -> Result<Chain> {
         let mut remote = Vec::new();
         let mut stages = Vec::new();
         let mut waits = false;
@@ -210,11 +301,13 @@ impl Assembly<'_> {
                 targets.push(of_port);
             }
             let name = &self.plan.vertices[index].name;
+            let has_clock = vertex.opened.has_clock();
             let (operator, state): (Box<dyn Operator>, _) = match &mut vertex.opened {
                 Opened::Operator {
                     make,
                     state,
                     waits: head_waits,
+                    ..
                 } => {
                     waits |= *head_waits;
                     let replica = Replica {
@@ -235,13 +328,14 @@ impl Assembly<'_> {
                 state,
                 latency: self.ledger.stage(name, place.replica),
                 counters: vertex.counters[place.replica].clone(),
+                has_clock,
                 input: Frontier::Unknown,
                 said: Frontier::Unknown,
             };
             self.restore(index, &mut stage)?;
             stages.push(stage);
         }
-        Ok(Chain::new(stages, Outputs::new(remote), waits))
+        Ok(Chain::new(stages, Outputs::new(remote), waits, questions))
     }
 
     /// Gives a stage the saved state it owns now.

@@ -18,6 +18,8 @@ pub(super) struct Channels {
 struct Receiving {
     bell: Arc<Bell>,
     channels: Vec<(usize, Receiver<Message>)>,
+    /// The sending vertex and replica of each.
+    senders: Vec<(usize, usize)>,
 }
 
 impl Channels {
@@ -29,6 +31,7 @@ impl Channels {
                 let new = || Receiving {
                     bell: Arc::default(),
                     channels: Vec::new(),
+                    senders: Vec::new(),
                 };
                 std::iter::repeat_with(new)
                     .take(vertex.parallelism)
@@ -48,6 +51,7 @@ impl Channels {
                 for receiving in &mut receivers[edge.to][lanes] {
                     let (sender, receiver) = channel(capacity, &receiving.bell);
                     receiving.channels.push((edge.input, receiver));
+                    receiving.senders.push((edge.from, replica));
                     of_replica.push(sender);
                 }
                 of_edge.push(of_replica);
@@ -69,6 +73,11 @@ impl Channels {
             std::mem::take(&mut receiving.channels),
             receiving.bell.clone(),
         )
+    }
+
+    /// Who sends what comes into this replica, channel by channel.
+    pub(super) fn senders_to(&self, vertex: usize, replica: usize) -> Vec<(usize, usize)> {
+        self.receivers[vertex][replica].senders.clone()
     }
 
     /// The bell of this replica's task.

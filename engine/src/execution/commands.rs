@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use futures::channel::oneshot;
 
+use super::inquiry::Inquiry;
 use crate::edge::Sender;
 use crate::latency::{LatencyReport, Ledger};
 use crate::metrics::{Metrics, VertexMetrics};
 use crate::state::Snapshot;
+use crate::why::Why;
 
 /// What the supervisor is asked for.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct ExecutionHandle {
     pub(super) commands: Arc<Sender<Command>>,
     pub(super) ledger: Ledger,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) inquiry: Arc<Inquiry>,
 }
 
 impl ExecutionHandle {
@@ -48,6 +51,14 @@ impl ExecutionHandle {
     /// The counters so far, a row for each vertex.
     pub fn metrics(&self) -> Vec<VertexMetrics> {
         self.metrics.read()
+    }
+
+    /// Why event time is where it is: what waits for it, and which partition of which source holds it back.
+    ///
+    /// Every task is asked, and answers between two pieces of work; one that does not within a second is named in the
+    /// answer. To be asked costs the flow next to nothing.
+    pub async fn why(&self) -> Why {
+        self.inquiry.ask(&self.metrics).await
     }
 
     pub(super) fn send(&self, command: Command) {

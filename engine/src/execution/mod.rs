@@ -3,6 +3,7 @@
 mod assembly;
 mod channels;
 mod commands;
+mod inquiry;
 mod opening;
 mod report;
 mod settings;
@@ -16,6 +17,7 @@ pub use commands::ExecutionHandle;
 pub use report::{Ended, Report};
 pub use settings::Settings;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use futures::channel::oneshot;
@@ -26,6 +28,7 @@ use crate::metrics::VertexMetrics;
 use crate::plan::{Graph, Plan};
 use crate::runtime::{self, Task};
 use crate::state::Snapshot;
+use crate::why::Why;
 use commands::Command;
 
 /// A running flow. Dropping it cancels all its tasks.
@@ -105,6 +108,12 @@ impl Execution {
     /// The latencies so far.
     pub fn latency(&self) -> LatencyReport {
         self.handle.latency()
+    }
+
+    /// Why event time is where it is; see [`ExecutionHandle::why`].
+    pub fn why(&self) -> impl Future<Output = Why> + Send + use<> {
+        let handle = self.handle();
+        async move { handle.why().await }
     }
 
     /// The counters so far, a row for each vertex.

@@ -23,6 +23,7 @@ pub(super) enum Opened {
         make: MakeOperator,
         state: Option<StateKind>,
         waits: bool,
+        has_clock: bool,
     },
     Sink(Vec<Opening<dyn AnyWriter>>),
 }
@@ -38,6 +39,17 @@ pub(super) enum End {
 }
 
 impl Opened {
+    /// Whether it makes event time.
+    pub(super) fn has_clock(&self) -> bool {
+        matches!(
+            self,
+            Opened::Operator {
+                has_clock: true,
+                ..
+            }
+        )
+    }
+
     /// The end for the next replica.
     pub(super) fn take_end(&mut self) -> End {
         match self {
@@ -84,11 +96,13 @@ impl Opener<'_> {
                 make,
                 state,
                 own_task,
+                has_clock,
                 ..
             } => Opened::Operator {
                 make,
                 state,
                 waits: own_task,
+                has_clock,
             },
             Body::Source(source, policy) => {
                 let is_bounded = source.is_bounded();

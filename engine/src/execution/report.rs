@@ -54,6 +54,11 @@ impl Report {
         self.vertices.iter().map(|vertex| vertex.untimed).sum()
     }
 
+    /// Records whose event time was too far ahead of the wall clock, over all vertices.
+    pub fn ahead(&self) -> u64 {
+        self.vertices.iter().map(|vertex| vertex.ahead).sum()
+    }
+
     /// Records that could not be decoded or encoded, over all vertices.
     pub fn bad(&self) -> u64 {
         self.vertices.iter().map(|vertex| vertex.bad).sum()
@@ -89,6 +94,9 @@ impl fmt::Display for Report {
             }
             if vertex.untimed > 0 {
                 write!(f, "  {} without event time", vertex.untimed)?;
+            }
+            if vertex.ahead > 0 {
+                write!(f, "  {} too far ahead", vertex.ahead)?;
             }
             if vertex.bad > 0 {
                 write!(f, "  {} bad", vertex.bad)?;

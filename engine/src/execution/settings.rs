@@ -20,6 +20,9 @@ pub struct Settings {
     /// A source partition that gives nothing for this long, while its task waits for it, stops holding back event
     /// time (default 5 s; `None`: never). Bounded sources are never idle.
     pub idle_after: Option<Duration>,
+    /// How far, in event time, a source may be ahead of the one that is furthest behind before it is paused (default
+    /// `None`: as far as it likes).
+    pub alignment: Option<Duration>,
     /// How often positions are committed to sources that keep them outside (default 1 s).
     pub commit_interval: Duration,
     /// Which latencies are measured (default: all).
@@ -34,6 +37,7 @@ impl Default for Settings {
             shards: 128,
             channel_batches: 8,
             idle_after: Some(Duration::from_secs(5)),
+            alignment: None,
             commit_interval: Duration::from_secs(1),
             latency: LatencySettings::default(),
         }

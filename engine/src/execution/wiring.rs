@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 
-use super::assembly::{Assembly, TaskBody, Vertex};
+use super::assembly::{Assembled, Assembly, TaskBody, Vertex};
 use super::channels::Channels;
 use super::commands::ExecutionHandle;
+use super::inquiry::Inquiry;
 use super::opening::Opener;
 use super::supervisor::{Progress, Supervisor};
 use super::{Execution, Settings};
@@ -75,7 +76,11 @@ pub(super) async fn start(
         ledger: &ledger,
         told: &told_sender,
     };
-    let (bodies, sources) = assembly.tasks(vertices)?;
+    let Assembled {
+        bodies,
+        sources,
+        asked,
+    } = assembly.tasks(vertices)?;
     let tasks: Vec<_> = bodies
         .into_iter()
         .enumerate()
@@ -101,6 +106,7 @@ pub(super) async fn start(
         commands: Arc::new(commands_sender),
         ledger,
         metrics,
+        inquiry: Arc::new(Inquiry::new(plan.clone(), asked)),
     };
     Ok(Execution {
         handle,

@@ -76,6 +76,8 @@ pub struct Outcome {
     pub late: u64,
     /// Records counted as having no event time.
     pub untimed: u64,
+    /// Records counted as too far ahead of the wall clock.
+    pub ahead: u64,
 }
 
 impl Harness {
@@ -188,10 +190,12 @@ impl Harness {
                 ));
             }
         }
-        if (expected.late, expected.untimed) != (got.late, got.untimed) {
+        let counted = |outcome: &Outcome| (outcome.late, outcome.untimed, outcome.ahead);
+        if counted(expected) != counted(got) {
             return Err(format!(
-                "{} late and {} without time with batches of one, here {} and {}",
-                expected.late, expected.untimed, got.late, got.untimed
+                "late, without time, too far ahead: {:?} with batches of one, here {:?}",
+                counted(expected),
+                counted(got)
             ));
         }
         Ok(())

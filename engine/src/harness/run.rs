@@ -86,6 +86,7 @@ impl<'a> Play<'a> {
                 outputs,
                 late: 0,
                 untimed: 0,
+                ahead: 0,
             },
             watermark: None,
             promised: None,
@@ -239,10 +240,12 @@ impl<'a> Play<'a> {
 
     /// Processing time has come to `time`: timers that are due go off.
     async fn tick(&mut self, time: Timestamp) -> Result<()> {
+        let waited = time.since(self.processing_time);
         self.processing_time = self.processing_time.max(time);
         let arrival = self.arrival();
         for UnderTest { out, .. } in &mut self.replicas {
             out.advance_processing_time(time);
+            out.advance_waited(waited);
         }
         let is_due = |operator: &dyn Operator, out: &Outbox| {
             operator
@@ -339,6 +342,7 @@ impl<'a> Play<'a> {
         }
         self.outcome.late += out.take_late();
         self.outcome.untimed += out.take_untimed();
+        self.outcome.ahead += out.take_ahead();
         Ok(batches)
     }
 

@@ -6,6 +6,8 @@ mod spread;
 pub use port::{AnyPort, Port, PortMaker, Sealed};
 pub(crate) use spread::{EdgeShape, Spread, full_batch};
 
+use std::time::Duration;
+
 use crate::batch::PartitionId;
 use crate::error::{Error, Result};
 use crate::runtime::Instant;
@@ -17,8 +19,10 @@ pub struct Outbox {
     late: u64,
     untimed: u64,
     bad: u64,
+    ahead: u64,
     arrival: Instant,
     processing_time: Timestamp,
+    waited: Duration,
     held: Vec<(Instant, u64)>,
     answered: Vec<Instant>,
 }
@@ -31,8 +35,10 @@ impl Outbox {
             late: 0,
             untimed: 0,
             bad: 0,
+            ahead: 0,
             arrival: Instant::from_nanos(0),
             processing_time: Timestamp::MIN,
+            waited: Duration::ZERO,
             held: Vec::new(),
             answered: Vec::new(),
         }
@@ -59,6 +65,22 @@ impl Outbox {
         self.processing_time = self.processing_time.max(time);
     }
 
+    /// How long the task has waited for its input so far. The time it worked, or was held up, does not count: a
+    /// partition whose records lie unread meanwhile is not silent. What reckons silence goes by this.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// The task waited for its input.
+    pub(crate) fn advance_waited(&mut self, waited: Duration) {
+        self.waited += waited;
+    }
+
+    /// When what is being worked on reached this process.
+    pub fn arrival(&self) -> Instant {
+        self.arrival
+    }
+
     /// Counts records that came too late for their window.
     pub fn count_late(&mut self, records: u64) {
         self.late += records;
@@ -72,6 +94,11 @@ impl Outbox {
     /// Counts records that were left out because what was asked about them failed.
     pub fn count_bad(&mut self, records: u64) {
         self.bad += records;
+    }
+
+    /// Counts records whose event time is too far ahead of the wall clock.
+    pub fn count_ahead(&mut self, records: u64) {
+        self.ahead += records;
     }
 
     /// Notes that `records`, the oldest of which arrived at `arrival`, were held back by design until what
@@ -134,5 +161,10 @@ impl Outbox {
     /// Records whose calls failed counted since the last call.
     pub(crate) fn take_bad(&mut self) -> u64 {
         std::mem::take(&mut self.bad)
+    }
+
+    /// Records too far ahead of the wall clock counted since the last call.
+    pub fn take_ahead(&mut self) -> u64 {
+        std::mem::take(&mut self.ahead)
     }
 }

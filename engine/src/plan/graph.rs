@@ -81,6 +81,7 @@ pub struct OperatorVertex {
     pub(crate) state: Option<StateKind>,
     pub(crate) own_task: bool,
     pub(crate) beat: Option<i64>,
+    pub(crate) has_clock: bool,
 }
 
 /// What a vertex is called.
@@ -114,6 +115,7 @@ impl OperatorVertex {
             state: None,
             own_task: false,
             beat: None,
+            has_clock: false,
         }
     }
 
@@ -145,6 +147,13 @@ impl OperatorVertex {
         self
     }
 
+    /// It makes event time: its promise is its own, not its input's.
+    #[must_use]
+    pub fn with_clock(mut self) -> Self {
+        self.has_clock = true;
+        self
+    }
+
     /// Watermarks matter to it only when they pass a multiple of `micros` of event time.
     #[must_use]
     pub fn with_beat(mut self, micros: i64) -> Self {
@@ -172,6 +181,7 @@ pub(crate) enum Body {
         state: Option<StateKind>,
         own_task: bool,
         beat: Option<i64>,
+        has_clock: bool,
     },
     Sink(Box<dyn AnySink>, BadRecords),
 }
@@ -226,12 +236,14 @@ impl Graph {
             state,
             own_task,
             beat,
+            has_clock,
         } = vertex;
         let body = Body::Operator {
             make,
             state,
             own_task,
             beat,
+            has_clock,
         };
         self.add(Vertex {
             name,

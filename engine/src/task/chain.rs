@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::Stop;
 use super::outputs::Outputs;
+use super::questions::Questions;
 use super::stage::{Stage, Target};
 use crate::batch::{AnyBatch, PartitionId};
+use crate::edge::InputTime;
 use crate::error::Result;
 use crate::operator::Step;
 use crate::outbox::Sealed;
@@ -25,6 +27,9 @@ pub(crate) struct Chain {
     pub(crate) outputs: Outputs,
     /// Whether the head waits for the outside, and so must be polled.
     pub(crate) polled: bool,
+    /// What it is asked, and how far time has come on the task's inputs when that was noted last.
+    pub(crate) questions: Questions,
+    pub(crate) inputs: Vec<InputTime>,
     /// The end was told: no timer goes off any more.
     ended: bool,
     work: Vec<Work>,
@@ -60,11 +65,18 @@ enum Came {
 }
 
 impl Chain {
-    pub(crate) fn new(stages: Vec<Stage>, outputs: Outputs, polled: bool) -> Self {
+    pub(crate) fn new(
+        stages: Vec<Stage>,
+        outputs: Outputs,
+        polled: bool,
+        questions: Questions,
+    ) -> Self {
         Chain {
             stages,
             outputs,
             polled,
+            questions,
+            inputs: Vec::new(),
             ended: false,
             work: Vec::new(),
             sealed: Vec::new(),
@@ -75,17 +87,12 @@ impl Chain {
     pub(crate) async fn settle(&mut self) -> Result<(), Stop> {
         self.take_up_timers();
         loop {
-            self.outputs.send().await?;
+            self.send().await?;
             if !self.step()? {
                 break;
             }
         }
-        self.outputs.send_promises_due(&mut self.stages).await
-    }
-
-    /// Sends everything there is.
-    pub(crate) async fn flush(&mut self) -> Result<(), Stop> {
-        self.outputs.flush(&mut self.stages).await
+        self.send_promises_due().await
     }
 
     /// Records for the head, and how long they waited for it.
@@ -136,6 +143,19 @@ impl Chain {
             self.work.push(Work::Promise { stage: index });
         }
         Ok(())
+    }
+
+    /// The task has waited so long for its input.
+    pub(crate) fn waited(&mut self, waited: Duration) {
+        for stage in &mut self.stages {
+            stage.out.advance_waited(waited);
+        }
+    }
+
+    /// How far the stages that make time have come, if there are some.
+    pub(crate) fn clock(&self) -> Option<Frontier> {
+        let clocks = self.stages.iter().filter(|stage| stage.has_clock);
+        clocks.map(|stage| stage.said).reduce(Frontier::merge)
     }
 
     /// When the first timer of a stage is due.

@@ -24,6 +24,7 @@ impl OperatorTask {
     pub(crate) async fn run(mut self) -> Result<(), Stop> {
         let mut budget = Budget::new();
         loop {
+            self.chain.answer();
             if self.chain.polled {
                 self.poll_once().await?;
             }
@@ -32,6 +33,7 @@ impl OperatorTask {
             } else {
                 None
             };
+            self.chain.note_inputs(&mut self.inputs);
             match event {
                 Some(Event::Batch { input, batch, sent }) => {
                     self.chain.batch(input, batch, runtime::now() - sent);
@@ -49,7 +51,7 @@ impl OperatorTask {
                     self.finish_in_flight().await?;
                     self.chain.end();
                     self.chain.settle().await?;
-                    return self.chain.outputs.end(&mut self.chain.stages).await;
+                    return self.chain.send_end().await;
                 }
                 Some(Event::Orphaned) => return Err(Stop::Orphaned),
                 None => {
@@ -75,12 +77,16 @@ impl OperatorTask {
 
     /// Sleeps until something comes in, a timer is due, or the head has got further.
     async fn wait(&mut self) -> Result<(), Stop> {
+        let begun = runtime::now();
         let mut timer = pin!(runtime::sleep_for(self.chain.until_timer()));
-        poll_fn(|cx| {
+        let waited = poll_fn(|cx| {
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Ok(()));
             }
             let came = self.inputs.register(cx.waker());
+            if self.chain.questions.are_asked() {
+                return Poll::Ready(Ok(()));
+            }
             if !self.chain.polled {
                 return if came {
                     Poll::Ready(Ok(()))
@@ -97,7 +103,9 @@ impl OperatorTask {
             }
             Poll::Pending
         })
-        .await
+        .await;
+        self.chain.waited(runtime::now() - begun);
+        waited
     }
 
     /// Waits until the head has nothing in flight.
@@ -106,7 +114,11 @@ impl OperatorTask {
             let done = poll_fn(|cx| match self.chain.poll_head(cx) {
                 Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
                 Poll::Pending if self.chain.is_busy() => Poll::Ready(Ok(false)),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => {
+                    self.chain.questions.bell.register(cx.waker());
+                    self.chain.answer();
+                    Poll::Pending
+                }
             })
             .await?;
             self.chain.settle().await?;
@@ -120,10 +132,7 @@ impl OperatorTask {
 
     async fn barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
         self.finish_in_flight().await?;
-        self.chain
-            .outputs
-            .barrier(barrier, &mut self.chain.stages)
-            .await?;
+        self.chain.send_barrier(barrier).await?;
         let states = match barrier.purpose {
             Purpose::Commit => Vec::new(),
             Purpose::Stop => self.chain.snapshot(self.shards)?,

@@ -4,7 +4,7 @@ use super::Stop;
 use super::budget::MAX_AGE;
 use super::stage::Stage;
 use crate::batch::AnyBatch;
-use crate::edge::{Barrier, Message, Sender};
+use crate::edge::{Message, Sender};
 use crate::runtime::{self, Instant};
 use crate::time::Frontier;
 
@@ -104,33 +104,28 @@ impl Outputs {
         Ok(())
     }
 
-    /// Sends the promises that change something; and everything, once it is old enough.
-    pub(crate) async fn send_promises_due(&mut self, stages: &mut [Stage]) -> Result<(), Stop> {
-        if self.edges.is_empty() {
-            return Ok(());
-        }
-        if runtime::now() - self.flushed > MAX_AGE {
-            return self.flush(stages).await;
-        }
-        for index in 0..self.edges.len() {
-            if self.edges[index].is_urgent() {
-                self.flush_edge(index, stages).await?;
-            }
-        }
-        Ok(())
+    /// How many edges there are.
+    pub(crate) fn len(&self) -> usize {
+        self.edges.len()
     }
 
-    /// Sends everything: begun batches, then the promises behind them.
-    pub(crate) async fn flush(&mut self, stages: &mut [Stage]) -> Result<(), Stop> {
-        for index in 0..self.edges.len() {
-            self.flush_edge(index, stages).await?;
-        }
+    /// Whether what is held has become so old that everything should be sent.
+    pub(crate) fn are_old(&self) -> bool {
+        !self.edges.is_empty() && runtime::now() - self.flushed > MAX_AGE
+    }
+
+    /// Everything was sent.
+    pub(crate) fn flushed(&mut self) {
         self.flushed = runtime::now();
-        Ok(())
     }
 
-    async fn flush_edge(&mut self, index: usize, stages: &mut [Stage]) -> Result<(), Stop> {
-        self.seal(index, stages);
+    /// Whether the promise that is due on an edge changes something at the other end.
+    pub(crate) fn is_urgent(&self, edge: usize) -> bool {
+        self.edges[edge].is_urgent()
+    }
+
+    /// Sends what was sealed, then the promise that is due on an edge.
+    pub(crate) async fn send_promise(&mut self, index: usize) -> Result<(), Stop> {
         self.send().await?;
         let edge = &mut self.edges[index];
         if edge.due == edge.said {
@@ -147,7 +142,8 @@ impl Outputs {
         Ok(())
     }
 
-    fn seal(&mut self, index: usize, stages: &mut [Stage]) {
+    /// Makes a batch of what a stage has begun for an edge.
+    pub(crate) fn seal(&mut self, index: usize, stages: &mut [Stage]) {
         let (stage, port, edge) = self.edges[index].from;
         let Some(stage) = stages.get_mut(stage) else {
             return;
@@ -164,23 +160,11 @@ impl Outputs {
         }
     }
 
-    /// Sends a barrier behind everything.
-    pub(crate) async fn barrier(
+    /// Sends the same on every channel of every edge.
+    pub(crate) async fn send_everywhere(
         &mut self,
-        barrier: Barrier,
-        stages: &mut [Stage],
+        message: impl Fn() -> Message,
     ) -> Result<(), Stop> {
-        self.flush(stages).await?;
-        self.send_everywhere(|| Message::Barrier(barrier)).await
-    }
-
-    /// Sends the end behind everything.
-    pub(crate) async fn end(&mut self, stages: &mut [Stage]) -> Result<(), Stop> {
-        self.flush(stages).await?;
-        self.send_everywhere(|| Message::End).await
-    }
-
-    async fn send_everywhere(&mut self, message: impl Fn() -> Message) -> Result<(), Stop> {
         for sender in self.edges.iter_mut().flat_map(|edge| &mut edge.senders) {
             sender.send(message()).await?;
         }

@@ -7,6 +7,7 @@ use std::task::Poll;
 use super::bad_records::BadRecordDesk;
 use super::budget::{Budget, MAX_AGE};
 use super::erased::AnyWriter;
+use super::questions::{Questions, TaskTime};
 use super::{Stop, TaskId, Told};
 use crate::bad_record::BadRecord;
 use crate::batch::AnyBatch;
@@ -27,6 +28,7 @@ pub(crate) struct SinkTask {
     pub(crate) stage: StageLatency,
     pub(crate) counters: Arc<Counters>,
     pub(crate) told: Sender<Told>,
+    pub(crate) questions: Questions,
     pub(crate) outside: Outside,
 }
 
@@ -47,6 +49,7 @@ impl SinkTask {
         let mut budget = Budget::new();
         loop {
             budget.spend().await;
+            self.questions.answer(|| time(&self.inputs, false));
             match self.inputs.try_next() {
                 Some(Event::Batch { batch, sent, .. }) => self.write(batch, sent).await?,
                 Some(Event::Frontier(Frontier::At(watermark))) => {
@@ -62,11 +65,14 @@ impl SinkTask {
                 Some(Event::End) => return self.close().await,
                 Some(Event::Orphaned) => return Err(Stop::Orphaned),
                 None => {
-                    let outcome = self.outside.hand_over().await;
-                    self.settle(outcome).await?;
                     let inputs = &mut self.inputs;
+                    let blocked = move || time(inputs, true);
+                    let pushing = self.outside.hand_over();
+                    let outcome = self.questions.meanwhile(pushing, blocked).await;
+                    self.settle(outcome).await?;
+                    let (inputs, questions) = (&mut self.inputs, &self.questions);
                     poll_fn(|cx| {
-                        if inputs.register(cx.waker()) {
+                        if inputs.register(cx.waker()) || questions.are_asked() {
                             Poll::Ready(())
                         } else {
                             Poll::Pending
@@ -83,7 +89,10 @@ impl SinkTask {
         let begun = runtime::now();
         let records = batch.len() as u64;
         self.counters.took(records);
-        let outcome = self.outside.write(&mut batch).await;
+        let inputs = &mut self.inputs;
+        let blocked = move || time(inputs, true);
+        let writing = self.outside.write(&mut batch);
+        let outcome = self.questions.meanwhile(writing, blocked).await;
         self.stage
             .record(Some(begun - sent), runtime::now() - begun, records);
         self.settle(outcome).await
@@ -125,6 +134,15 @@ impl SinkTask {
 
     fn here(&self, error: Error) -> Error {
         error.at(&self.vertex, self.replica)
+    }
+}
+
+/// How far time has come at a sink.
+fn time(inputs: &Inputs, is_blocked: bool) -> TaskTime {
+    TaskTime {
+        inputs: inputs.times().collect(),
+        is_blocked,
+        ..TaskTime::default()
     }
 }
 

@@ -6,11 +6,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use super::alignment::Aligned;
 use super::bad_records::BadRecordDesk;
 use super::budget::Budget;
 use super::chain::Chain;
 use super::erased::AnyReader;
 use super::idleness::Idleness;
+use super::questions::TaskTime;
 use super::{Control, Stop, TaskId, Told};
 use crate::edge::{Barrier, Bell, Purpose, Received, Receiver, Sender};
 use crate::error::{Error, Result};
@@ -30,6 +32,8 @@ pub(crate) struct SourceTask {
     pub(crate) control: Receiver<Control>,
     pub(crate) bell: Arc<Bell>,
     pub(crate) idleness: Idleness,
+    /// Its part among sources that keep together in time.
+    pub(crate) aligned: Option<Aligned>,
     pub(crate) shards: u32,
     pub(crate) told: Sender<Told>,
     /// Positions at barriers whose epochs are not committed yet.
@@ -62,6 +66,10 @@ impl SourceTask {
                 Next::End => break,
                 Next::StopHere => return self.outlast().await,
             }
+            if self.is_held() {
+                self.pause(&mut budget).await?;
+                continue;
+            }
             let read = match self.read(&mut budget).await? {
                 Waited::Read(read) => read.map_err(|error| self.here(error))?,
                 Waited::Control | Waited::Timer => Read::More,
@@ -72,14 +80,16 @@ impl SourceTask {
             }
             budget.spend().await;
         }
+        self.aligned = None;
         self.chain.end();
         self.chain.settle().await?;
-        self.chain.outputs.end(&mut self.chain.stages).await?;
+        self.chain.send_end().await?;
         self.outlast().await
     }
 
     /// Does what the supervisor asked for meanwhile.
     async fn obey(&mut self) -> Result<Next, Stop> {
+        self.answer();
         loop {
             match self.control.try_recv() {
                 Received::Empty => return Ok(Next::Read),
@@ -89,10 +99,7 @@ impl SourceTask {
                 }
                 Received::Message(Control::Committed(epoch)) => self.committed(epoch)?,
                 Received::Message(Control::Barrier(barrier)) => {
-                    self.chain
-                        .outputs
-                        .barrier(barrier, &mut self.chain.stages)
-                        .await?;
+                    self.chain.send_barrier(barrier).await?;
                     self.tell_epoch(barrier).await?;
                     if barrier.purpose == Purpose::Stop {
                         return Ok(Next::StopHere);
@@ -109,15 +116,15 @@ impl SourceTask {
         if let Poll::Ready(read) = first {
             return Ok(Waited::Read(read));
         }
-        self.chain.outputs.flush(&mut self.chain.stages).await?;
+        self.chain.flush().await?;
         let begun = runtime::now();
         let (silence, timer) = (self.idleness.next(), self.chain.until_timer());
         let first = silence.into_iter().chain(timer).min();
         let mut timer = pin!(runtime::sleep_for(first));
-        let (control, bell) = (&self.control, &self.bell);
+        let (control, questions, bell) = (&self.control, &self.chain.questions, &self.bell);
         let waited = poll_fn(|cx| {
             bell.register(cx.waker());
-            if control.is_ready() {
+            if control.is_ready() || questions.are_asked() {
                 return Poll::Ready(Waited::Control);
             }
             if let Poll::Ready(read) = read.as_mut().poll(cx) {
@@ -128,12 +135,57 @@ impl SourceTask {
         .await;
         drop(read);
         budget.refill();
-        for news in self.idleness.waited(runtime::now() - begun) {
+        let silence = runtime::now() - begun;
+        self.chain.waited(silence);
+        for news in self.idleness.waited(silence) {
             self.chain.partition(&news)?;
         }
         self.tell_silence();
-        self.chain.settle().await?;
+        self.settle().await?;
         Ok(waited)
+    }
+
+    async fn settle(&mut self) -> Result<(), Stop> {
+        self.chain.settle().await?;
+        if let (Some(aligned), Some(time)) = (&self.aligned, self.chain.clock()) {
+            aligned.come_to(time);
+        }
+        Ok(())
+    }
+
+    /// Whether it must wait for others because it is too far ahead in time.
+    fn is_held(&self) -> bool {
+        let aligned = self.aligned.as_ref();
+        aligned.is_some_and(|aligned| aligned.held_by().is_some())
+    }
+
+    /// Waits until those behind have got on, or somebody wants something of it. What passes is no silence of its
+    /// partitions.
+    async fn pause(&mut self, budget: &mut Budget) -> Result<(), Stop> {
+        self.chain.flush().await?;
+        if let Some(aligned) = &self.aligned {
+            aligned.set_paused(true);
+            let mut timer = pin!(runtime::sleep_for(self.chain.until_timer()));
+            poll_fn(|cx| {
+                self.bell.register(cx.waker());
+                let called = self.control.is_ready() || self.chain.questions.are_asked();
+                if called || aligned.held_by().is_none() {
+                    return Poll::Ready(());
+                }
+                timer.as_mut().poll(cx)
+            })
+            .await;
+            aligned.set_paused(false);
+        }
+        budget.refill();
+        self.settle().await
+    }
+
+    fn answer(&self) {
+        self.chain.questions.answer(|| TaskTime {
+            paused_for: self.aligned.as_ref().and_then(Aligned::held_by),
+            ..self.chain.time()
+        });
     }
 
     /// Takes over what the reader took in.
@@ -153,7 +205,7 @@ impl SourceTask {
             self.tell_silence();
             self.chain.head_has_output();
         }
-        self.chain.settle().await
+        self.settle().await
     }
 
     /// Time need not wait for this source while all its partitions are silent: for those that make watermarks
@@ -215,10 +267,14 @@ impl SourceTask {
     async fn outlast(&mut self) -> Result<(), Stop> {
         self.told.send(Told::Ended { task: self.id }).await?;
         loop {
-            let (control, bell) = (&self.control, &self.bell);
+            self.chain.questions.answer(|| TaskTime {
+                has_ended: true,
+                ..self.chain.time()
+            });
+            let (control, questions, bell) = (&self.control, &self.chain.questions, &self.bell);
             poll_fn(|cx| {
                 bell.register(cx.waker());
-                if control.is_ready() {
+                if control.is_ready() || questions.are_asked() {
                     Poll::Ready(())
                 } else {
                     Poll::Pending

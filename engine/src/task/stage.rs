@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     pub(crate) state: Option<StateKind>,
     pub(crate) latency: StageLatency,
     pub(crate) counters: Arc<Counters>,
+    /// Whether it makes event time.
+    pub(crate) has_clock: bool,
     /// How far time has come at its inputs.
     pub(crate) input: Frontier,
     /// What it has promised to those behind it.
@@ -51,6 +53,13 @@ impl Stage {
         self.counters.late(self.out.take_late());
         self.counters.untimed(self.out.take_untimed());
         self.counters.bad(self.out.take_bad());
+        if self.counters.ahead(self.out.take_ahead()) {
+            tracing::warn!(
+                vertex = &*self.vertex,
+                replica = self.replica,
+                "records come whose event time is too far ahead of the wall clock; from now on they are only counted"
+            );
+        }
         for (arrival, completed, records) in self.out.take_held() {
             self.latency.held(arrival, completed, records);
         }

@@ -1,40 +1,26 @@
 //! Giving records their event time, and making watermarks from it.
 
 mod clock;
+mod watermarks;
+
+pub use watermarks::{Ahead, Bounded, Lateness, WatermarkStrategy, Watermarks};
 
 use std::time::Duration;
 
-use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
-use millstream_engine::operator::Operator;
-use millstream_engine::outbox::Outbox;
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::outbox::{Outbox, PortMaker};
 use millstream_engine::plan::OperatorVertex;
 use millstream_engine::source::PartitionNews;
 use millstream_engine::state::{StateKind, StateReader, StateWriter};
-use millstream_engine::time::{Frontier, Timestamp, whole_micros};
+use millstream_engine::time::{Frontier, Timestamp};
+use millstream_engine::why::Explanation;
+use millstream_engine::{Error, Result};
 
 use crate::pipe::Pipe;
+use crate::scope::Tail;
 use crate::stream::Stream;
-use clock::Clock;
-
-/// How far out of order records may come without being late.
-///
-/// The watermark of a partition of the source trails its latest record by this much. Waiting longer
-/// means fewer late records, later results and more state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lateness(Duration);
-
-impl Lateness {
-    /// Records come at most this much of event time behind later ones of their partition.
-    pub const fn bounded(most: Duration) -> Self {
-        Lateness(most)
-    }
-
-    /// Every partition is in order.
-    pub const fn none() -> Self {
-        Lateness(Duration::ZERO)
-    }
-}
+use clock::{Clock, Seen};
 
 /// What the closure of [`Stream::event_time`] may return: the time, or `None` for a record that has none.
 #[diagnostic::on_unimplemented(
@@ -62,16 +48,17 @@ impl EventTime for Option<Timestamp> {
 }
 
 impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
-    /// Says when each record happened. Windows and joins by time need it.
+    /// Says when each record happened, and how far behind that time has come. Windows and joins by time need it.
     ///
-    /// The watermark is the lowest over the partitions of the source of: latest time so far − `lateness`.
-    /// It moves on once per batch, behind the batch: how finely it moves, and so which records are late, depends on
-    /// how the records come, but none is late that is not behind by more than `lateness`.
-    /// A partition that has fallen idle is not waited for. Place it near the source: behind
-    /// a [`rebalance`](Stream::rebalance) or a [`union`](Stream::union) the source's partitions can
-    /// no longer be told apart, and what came in order is out of order.
+    /// The watermark is the lowest over the partitions of the source of what `watermarks` makes of their records: with
+    /// [`Lateness::bounded`] the latest time so far, less the bound. It moves on once per batch, behind the batch: how
+    /// finely it moves, and so which records are late, depends on how the records come, but none is late that is not
+    /// behind by more than the lateness. A partition that has fallen idle is not waited for. Place it near the source:
+    /// behind a [`rebalance`](Stream::rebalance) or a [`union`](Stream::union) the source's partitions can no longer be
+    /// told apart, and what came in order is out of order.
     ///
-    /// A record without a time (`f` returns `None`) is left out and counted as such.
+    /// A record without a time (`f` returns `None`) is left out and counted as such; so is one that is more than a day
+    /// ahead of the wall clock ([`Watermarks::with_max_ahead`] says otherwise), the `ahead` of the report.
     ///
     /// ```
     /// # use millstream_operators::{Lateness, Stream};
@@ -84,60 +71,177 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// ```
     ///
     /// Source: bounded out-of-orderness as in Akidau et al., *The Dataflow Model*, VLDB 2015, and Flink.
-    pub fn event_time<E, F>(self, f: F, lateness: Lateness) -> Stream<T>
+    pub fn event_time<E, F, S>(self, f: F, watermarks: Watermarks<S>) -> Stream<T>
     where
         E: EventTime,
         F: Fn(&T) -> E + Clone + Send + 'static,
+        S: WatermarkStrategy<T>,
     {
-        let lateness = whole_micros(lateness.0);
+        Stream::plain(self.stamped(f, watermarks, false))
+    }
+
+    /// Like [`event_time`](Self::event_time), with the records that are too far ahead of the wall clock as a stream of
+    /// their own. They move no watermark, and are counted as well.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// let (timed, ahead) = flow
+    ///     .source("years", from_iter([2013, 3000, 2014]))
+    ///     .event_time_with_ahead(
+    ///         |year| Timestamp::from_secs((year - 1970) * 31_556_952),
+    ///         Lateness::none().with_max_ahead(hours(1)),
+    ///     );
+    /// ahead.inspect(|year| eprintln!("{year} is yet to come")).discard();
+    /// timed.sink("out", out.sink());
+    /// # });
+    /// # assert_eq!(flow.with_parallelism(2).simulate(1)?.ahead(), 1);
+    /// assert_eq!(results.take(), [2013, 2014]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn event_time_with_ahead<E, F, S>(
+        self,
+        f: F,
+        watermarks: Watermarks<S>,
+    ) -> (Stream<T>, Stream<T>)
+    where
+        E: EventTime,
+        F: Fn(&T) -> E + Clone + Send + 'static,
+        S: WatermarkStrategy<T>,
+    {
+        let timed = self.stamped(f, watermarks, true);
+        let mut ahead = timed.clone();
+        for (output, _) in &mut ahead.from {
+            *output = output.vertex.output(AHEAD);
+        }
+        (Stream::plain(timed), Stream::plain(ahead))
+    }
+
+    fn stamped<E, F, S>(self, f: F, watermarks: Watermarks<S>, gives_ahead: bool) -> Tail
+    where
+        E: EventTime,
+        F: Fn(&T) -> E + Clone + Send + 'static,
+        S: WatermarkStrategy<T>,
+    {
         let mut fused = self.fuse(OperatorVertex::unnamed, "event_time", move |_, pipe| {
-            StampTime {
-                pipe,
-                time_of: f.clone(),
-                clock: Clock::new(lateness),
-            }
+            StampTime::new(pipe, f.clone(), watermarks.clone(), gives_ahead)
         });
-        fused.vertex = fused.vertex.with_state(StateKind {
+        let kind = StateKind {
             name: "event_time".to_owned(),
-            version: 1,
-        });
-        let mut tail = fused.through_port::<T>();
+            version: 2,
+        };
+        fused.vertex = fused
+            .vertex
+            .with_state(kind)
+            .with_clock()
+            .with_port(PortMaker::moving::<T>());
+        if gives_ahead {
+            fused.vertex = fused.vertex.with_port(PortMaker::moving::<T>());
+        }
+        let mut tail = fused.tail.through(fused.vertex);
         tail.timed = true;
-        Stream::plain(tail)
+        tail
     }
 }
 
+/// The output of records that are too far ahead.
+const AHEAD: usize = 1;
+
 /// Stamps records, and keeps the clock of their partitions.
-struct StampTime<P, F> {
+struct StampTime<P, F, S> {
     pipe: P,
     time_of: F,
+    strategy: S,
+    bound: Option<Duration>,
+    on_ahead: Ahead,
+    gives_ahead: bool,
     clock: Clock,
 }
 
-impl<P, F, E> Operator for StampTime<P, F>
+impl<P: Pipe, F, S: WatermarkStrategy<P::Out>> StampTime<P, F, S> {
+    fn new(pipe: P, time_of: F, watermarks: Watermarks<S>, gives_ahead: bool) -> Self {
+        StampTime {
+            pipe,
+            time_of,
+            bound: watermarks.bound(),
+            on_ahead: watermarks.on_ahead,
+            gives_ahead,
+            clock: Clock::new(watermarks.follow()),
+            strategy: watermarks.strategy,
+        }
+    }
+
+    /// Does with records that are too far ahead what was asked for.
+    #[cold]
+    fn leave_out(&self, ahead: Vec<(P::Out, Timestamp)>, out: &mut Outbox) -> Result<()> {
+        out.count_ahead(ahead.len() as u64);
+        let (now, most) = (out.processing_time(), self.bound.unwrap_or_default());
+        for (value, time) in ahead {
+            if self.on_ahead == Ahead::Fail {
+                return Err(Error::data(format!(
+                    "a record's time, {time}, is more than {most:?} ahead of the clock, which says {now} \
+                     (`with_max_ahead` sets how much may be, `on_ahead` what becomes of it)"
+                )));
+            }
+            if self.gives_ahead {
+                out.port(AHEAD)?.push(value, time);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<P, F, E, S> Operator for StampTime<P, F, S>
 where
     P: Pipe,
     F: Fn(&P::Out) -> E + Send,
     E: EventTime,
+    S: WatermarkStrategy<P::Out>,
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let batch = batch.of::<P::In>()?;
+        let bound = self.bound.map(|most| out.processing_time() + most);
+        let last = bound.unwrap_or(Timestamp::MAX);
         let port = out.port(0)?;
-        let mut latest = Timestamp::MIN;
+        let mut seen = Seen {
+            latest: Timestamp::MIN,
+            promise: Timestamp::MIN,
+            arrival: batch.arrival,
+        };
         let mut untimed = 0;
+        let mut ahead = Vec::new();
         for record in batch.records.drain(..) {
             let stamp = &mut |value, _| match (self.time_of)(&value).timestamp() {
-                Some(time) => {
-                    latest = latest.max(time);
+                Some(time) if time <= last => {
+                    seen.latest = seen.latest.max(time);
+                    if let Some(promise) = self.strategy.watermark(&value, time) {
+                        seen.promise = seen.promise.max(promise.min(last));
+                    }
                     port.push(value, time);
                 }
+                Some(time) => ahead.push((value, time)),
                 None => untimed += 1,
             };
             self.pipe.push(record.value, record.time, stamp);
         }
-        self.clock.saw(batch.partition, latest, batch.arrival);
+        self.clock.saw(batch.partition, seen, out.waited());
         out.count_untimed(untimed);
+        if !ahead.is_empty() {
+            self.leave_out(ahead, out)?;
+        }
         Ok(())
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.clock.next_timer()
+    }
+
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        let (now, arrival) = (out.processing_time(), out.arrival());
+        self.clock.tick(now, arrival, out.waited());
+        Ok(Step::Done)
     }
 
     fn frontier(&self, input: Frontier) -> Frontier {
@@ -146,6 +250,10 @@ where
 
     fn on_partition(&mut self, news: &PartitionNews) {
         self.clock.heard(news);
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        self.clock.explain(why);
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
@@ -158,39 +266,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use millstream_engine::harness::Harness;
-
-    use super::*;
-    use crate::pipe::Identity;
-    use crate::testing::at;
-
-    fn harness(lateness: i64) -> Harness {
-        Harness::new(move |_| StampTime {
-            pipe: Identity::<i64>::new(),
-            time_of: |time: &i64| (*time >= 0).then(|| at(*time)),
-            clock: Clock::new(lateness),
-        })
-        .with_input(|text| text.parse::<i64>().unwrap())
-        .with_output(i64::to_string)
-        .in_order()
-    }
-
-    #[test]
-    fn records_get_their_time_and_the_watermark_trails_the_latest() {
-        let input = "5 9 3 -1 20 |";
-        harness(0)
-            .check(&[input], &["5@5 ^5 9@9 ^9 3@3 20@20 ^20 |"])
-            .unwrap();
-        harness(6)
-            .check(&[input], &["5@5 ^-1 9@9 ^3 3@3 20@20 ^14 |"])
-            .unwrap();
-    }
-
-    #[test]
-    fn records_without_a_time_are_counted_and_watermarks_before_it_mean_nothing() {
-        let outcome = harness(0).outcome(&["-1 ^100 7 -2 |"]).unwrap();
-        assert_eq!((outcome.untimed, outcome.late), (2, 0));
-        assert_eq!(outcome.outputs[0].to_string(), "7@7 ^7 |");
-    }
-}
+mod tests;

@@ -33,6 +33,7 @@ pub use tumbling::Tumbling;
 
 use millstream_engine::Error;
 use millstream_engine::time::Timestamp;
+use millstream_engine::why::Explanation;
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Tail;
@@ -70,6 +71,15 @@ impl Window {
             end: self.end.max(other.end),
         }
     }
+}
+
+/// Tells that `window` is the first of so many to wait for the watermark.
+pub(crate) fn explain_first(why: &mut Explanation, window: Window, open: usize) {
+    let Window { start, end } = window;
+    why.waits_for(
+        end,
+        format!("the window from {start} to {end}, the first of {open},"),
+    );
 }
 
 /// The output of late records.

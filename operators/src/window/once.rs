@@ -13,6 +13,7 @@ use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key};
@@ -71,6 +72,10 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K,
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
         self.fire(Timestamp::MAX, out)
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        self.open.explain(why);
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

@@ -9,9 +9,10 @@ use millstream_engine::outbox::Outbox;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::Timestamp;
+use millstream_engine::why::Explanation;
 
 use crate::keyed::{Entry, Key, KeyTable};
-use crate::window::{Tumbling, Window};
+use crate::window::{Tumbling, Window, explain_first};
 
 /// Open windows, and the one whose results are being given.
 ///
@@ -140,6 +141,13 @@ impl<K: Key, S: State> OpenWindows<K, S> {
             self.held.push((arrival, entries.len() as u64));
         }
         Some((window, entries))
+    }
+
+    /// Tells which window is the next to be given.
+    pub(super) fn explain(&self, why: &mut Explanation) {
+        if let Some((start, _)) = self.open.first_key_value() {
+            explain_first(why, self.windows.window_of(*start), self.open.len());
+        }
     }
 
     pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {

@@ -11,4 +11,5 @@ mod mistakes;
 mod own;
 mod process;
 mod seeds;
+mod time;
 mod windows;

@@ -18,6 +18,7 @@ use crate::plan::{Graph, OperatorVertex, Route};
 use crate::runtime;
 use crate::state::{Snapshot, StateKind, StateReader, StateWriter};
 use crate::time::{Frontier, Timestamp, Watermark};
+use crate::why::Because;
 
 /// What was called, in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -321,5 +322,61 @@ fn a_timer_goes_off_while_nothing_comes() {
         })
         .unwrap()
         .unwrap();
+    }
+}
+
+#[test]
+fn asked_at_any_time_it_answers_and_nothing_changes() {
+    for waits in [false, true] {
+        for seed in 0..25 {
+            let source = Numbers {
+                pause: Duration::from_millis(1),
+                ..numbers(300)
+            };
+            let (log, out) = (Log::default(), collect());
+            let graph = flow(source, &log, waits, out.clone());
+            let asked = runtime::simulate(seed, async {
+                let running = Execution::start("law", graph, settings(1), None).await?;
+                let handle = running.handle();
+                // Many at once, so that the questions have no room, and again and again.
+                let asking = runtime::spawn(async move {
+                    let mut answers = Vec::new();
+                    for n in 0..10 {
+                        runtime::sleep(Duration::from_micros(700 * (seed + n))).await;
+                        answers
+                            .extend(futures::future::join_all((0..9).map(|_| handle.why())).await);
+                    }
+                    answers
+                });
+                running.join().await?;
+                Ok::<_, Error>(asking.await.unwrap())
+            });
+            let asked = asked.unwrap().unwrap();
+            // 14: what it explains changes nothing.
+            assert_eq!(
+                super::sorted(&out),
+                (0..300).collect::<Vec<_>>(),
+                "seed {seed}"
+            );
+            assert_eq!(asked.len(), 90);
+            for why in &asked {
+                let names: Vec<_> = why.replicas.iter().map(|time| &*time.vertex).collect();
+                assert_eq!(names.len(), 5, "{names:?}");
+                let json = serde_json::to_value(why).unwrap();
+                assert_eq!(json["flow"], "law");
+                assert_eq!(json["replicas"][4]["vertex"], "out");
+            }
+            // The witness keeps records in flight back, and with them its promise.
+            let held = asked
+                .iter()
+                .flat_map(|why| why.vertex("out"))
+                .filter(|time| {
+                    let holder = time.held_by.as_ref();
+                    holder.is_some_and(|holder| {
+                        holder.vertex == "witness" && holder.because == Because::InFlight
+                    })
+                });
+            assert!(!waits || held.count() > 0, "seed {seed}");
+        }
     }
 }

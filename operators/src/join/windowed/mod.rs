@@ -13,6 +13,7 @@ use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::Explanation;
 
 use super::pairing::Pairing;
 use crate::keyed::Key;
@@ -72,6 +73,10 @@ where
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
         self.fire(Timestamp::MAX, out)
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        self.slices.explain(why);
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

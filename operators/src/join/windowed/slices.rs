@@ -10,10 +10,11 @@ use millstream_engine::outbox::Outbox;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::Timestamp;
+use millstream_engine::why::Explanation;
 
 use super::{Cursor, Sides};
 use crate::keyed::{Entry, Key, KeyTable};
-use crate::window::{Window, WindowAssigner};
+use crate::window::{Window, WindowAssigner, explain_first};
 
 /// The open windows of an assigner, with what fell into them.
 ///
@@ -79,6 +80,14 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
             found: Spans::default(),
             closed: Timestamp::MIN,
             firing: None,
+        }
+    }
+
+    /// Tells which window is the next to close.
+    pub(super) fn explain(&self, why: &mut Explanation) {
+        let first = self.open.keys().next().and_then(|spans| spans.0.front());
+        if let Some(&(end, start)) = first {
+            explain_first(why, Window { start, end }, self.open.len());
         }
     }
 

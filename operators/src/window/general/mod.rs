@@ -19,6 +19,7 @@ use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::Outbox;
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
@@ -320,6 +321,14 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
         let step = self.reach(Timestamp::MAX, out)?;
         self.held.note(out);
         Ok(step)
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        if self.rules.clock == Clock::Watermark
+            && let Some(first) = self.ends.first()
+        {
+            why.waits_for(first, "the first window that is open");
+        }
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

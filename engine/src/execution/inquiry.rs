@@ -1,0 +1,237 @@
+//! Asks the tasks of a running flow how far event time has come, and finds who holds it back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use futures::future::join_all;
+
+use crate::edge::{InputTime, Sender};
+use crate::metrics::Metrics;
+use crate::plan::{Plan, Role};
+use crate::runtime;
+use crate::task::questions::{Question, StageTime, TaskTime};
+use crate::time::{Frontier, Timestamp};
+use crate::why::{Answer, Because, Holder, PartitionTime, Place, ReplicaTime, Why};
+
+/// How long the answers are waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whom to ask, and how they hang together.
+#[derive(Debug)]
+pub(super) struct Inquiry {
+    plan: Arc<Plan>,
+    tasks: Vec<Asked>,
+    /// The task and stage of each replica of a vertex.
+    places: BTreeMap<(usize, usize), (usize, usize)>,
+}
+
+/// One task, as who asks it knows it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) questions: Sender<Question>,
+    /// Its vertices.
+    pub(super) chain: Vec<usize>,
+    pub(super) replica: usize,
+    /// Vertex and replica of who sends on each of its channels.
+    pub(super) senders: Vec<(usize, usize)>,
+    /// Its number among sources that keep together in time.
+    pub(super) aligned: Option<usize>,
+}
+
+/// What came of a question.
+enum Answered {
+    Told(TaskTime),
+    /// The task is gone.
+    Ended,
+    /// It said nothing in time.
+    Missing,
+}
+
+impl Inquiry {
+    pub(super) fn new(plan: Arc<Plan>, tasks: Vec<Asked>) -> Self {
+        let mut places = BTreeMap::new();
+        for (task, asked) in tasks.iter().enumerate() {
+            for (stage, &vertex) in asked.chain.iter().enumerate() {
+                places.insert((vertex, asked.replica), (task, stage));
+            }
+        }
+        Inquiry {
+            plan,
+            tasks,
+            places,
+        }
+    }
+
+    /// Asks all tasks.
+    pub(super) async fn ask(&self, metrics: &Metrics) -> Why {
+        let answers = join_all(self.tasks.iter().map(Asked::ask)).await;
+        let known = Known {
+            inquiry: self,
+            answers,
+        };
+        let replicas = self.places.keys();
+        Why {
+            flow: self.plan.name.clone(),
+            asked_at: runtime::wall(),
+            replicas: replicas
+                .map(|&(vertex, replica)| known.replica(vertex, replica, metrics))
+                .collect(),
+        }
+    }
+
+    fn place(&self, vertex: usize, replica: usize) -> Place {
+        let vertex = self.plan.vertices[vertex].name.to_string();
+        Place { vertex, replica }
+    }
+}
+
+impl Asked {
+    async fn ask(&self) -> Answered {
+        let (question, answer) = oneshot::channel();
+        if self.questions.try_send(question).is_some() {
+            // Others have asked before, and got no answer either; or it is gone.
+            return match self.questions.is_closed() {
+                true => Answered::Ended,
+                false => Answered::Missing,
+            };
+        }
+        match runtime::timeout(PATIENCE, answer).await {
+            Some(Ok(time)) => Answered::Told(time),
+            Some(Err(_)) => Answered::Ended,
+            None => Answered::Missing,
+        }
+    }
+}
+
+/// All answers.
+struct Known<'a> {
+    inquiry: &'a Inquiry,
+    answers: Vec<Answered>,
+}
+
+impl Known<'_> {
+    fn replica(&self, vertex: usize, replica: usize, metrics: &Metrics) -> ReplicaTime {
+        let Place { vertex: name, .. } = self.inquiry.place(vertex, replica);
+        let noted = metrics.watermark(&name, replica);
+        let mut time = ReplicaTime {
+            vertex: name,
+            replica,
+            answer: Answer::Given,
+            watermark: noted,
+            waits: Vec::new(),
+            partitions: Vec::new(),
+            paused_for: None,
+            held_by: None,
+        };
+        let (task, stage) = self.inquiry.places[&(vertex, replica)];
+        match &self.answers[task] {
+            Answered::Missing => time.answer = Answer::Missing,
+            Answered::Ended => time.answer = Answer::Ended,
+            Answered::Told(told) if told.has_ended => time.answer = Answer::Ended,
+            Answered::Told(told) => {
+                if told.is_blocked {
+                    time.answer = Answer::Blocked;
+                }
+                if let Some(stage) = told.stages.get(stage) {
+                    time.waits.clone_from(&stage.explained.waits);
+                    time.partitions.clone_from(&stage.explained.partitions);
+                    if !time.partitions.is_empty() {
+                        time.watermark = stage.promise.watermark().map(|at| at.time);
+                    }
+                }
+                if stage == 0 {
+                    time.paused_for = told.paused_for.and_then(|number| self.aligned(number));
+                }
+                time.held_by = match time.partitions.is_empty() {
+                    true => self.holder_of_input(vertex, replica),
+                    false => Some(self.holder_of_promise(vertex, replica)),
+                };
+            }
+        }
+        time
+    }
+
+    /// Who holds back what comes into a replica of a vertex; nobody, if that is a source.
+    fn holder_of_input(&self, vertex: usize, replica: usize) -> Option<Holder> {
+        let plan = &self.inquiry.plan;
+        if matches!(plan.vertices[vertex].role, Role::Source { .. }) {
+            return None;
+        }
+        let (task, _) = self.inquiry.places[&(vertex, replica)];
+        let local = plan
+            .edges
+            .iter()
+            .find(|edge| edge.to == vertex && edge.is_local);
+        if let Some(edge) = local {
+            return Some(self.holder_of_promise(edge.from, replica));
+        }
+        let Answered::Told(told) = &self.answers[task] else {
+            return Some(self.holder(vertex, replica, Because::NoAnswer));
+        };
+        let senders = self.inquiry.tasks[task].senders.iter();
+        let live = senders
+            .zip(&told.inputs)
+            .filter_map(|(sender, input)| match input {
+                InputTime::Live(Frontier::Unknown) => Some((None, sender)),
+                InputTime::Live(Frontier::At(watermark)) => Some((Some(watermark.time), sender)),
+                InputTime::Live(Frontier::Idle) | InputTime::Ended => None,
+            });
+        match live.min_by_key(|(time, _)| *time) {
+            Some((_, &(from, replica))) => Some(self.holder_of_promise(from, replica)),
+            None => Some(self.holder(vertex, replica, Because::Idle)),
+        }
+    }
+
+    /// Who holds back what a replica of a vertex promises.
+    fn holder_of_promise(&self, vertex: usize, replica: usize) -> Holder {
+        let (task, stage) = self.inquiry.places[&(vertex, replica)];
+        let Answered::Told(told) = &self.answers[task] else {
+            return self.holder(vertex, replica, Because::NoAnswer);
+        };
+        let Some(stage) = told.stages.get(stage) else {
+            return self.holder(vertex, replica, Because::NoAnswer);
+        };
+        if !stage.explained.partitions.is_empty() {
+            let because = slowest(&stage.explained.partitions);
+            return self.holder(vertex, replica, because);
+        }
+        if is_held_here(stage) {
+            return self.holder(vertex, replica, Because::InFlight);
+        }
+        self.holder_of_input(vertex, replica)
+            .unwrap_or_else(|| self.holder(vertex, replica, Because::NoTime))
+    }
+
+    fn holder(&self, vertex: usize, replica: usize, because: Because) -> Holder {
+        let Place { vertex, replica } = self.inquiry.place(vertex, replica);
+        Holder {
+            vertex,
+            replica,
+            because,
+        }
+    }
+
+    /// The source with this number among those that keep together.
+    fn aligned(&self, number: usize) -> Option<Place> {
+        let mut tasks = self.inquiry.tasks.iter();
+        let task = tasks.find(|task| task.aligned == Some(number))?;
+        Some(self.inquiry.place(task.chain[0], task.replica))
+    }
+}
+
+/// The partition that counts and has come least far.
+fn slowest(partitions: &[PartitionTime]) -> Because {
+    let live = partitions.iter().filter(|partition| !partition.is_idle);
+    match live.min_by_key(|partition| partition.watermark) {
+        Some(slowest) => Because::Partition(slowest.clone()),
+        None => Because::Idle,
+    }
+}
+
+/// Whether an operator promises less than it was promised.
+fn is_held_here(stage: &StageTime) -> bool {
+    let time = |frontier: Frontier| -> Option<Timestamp> { frontier.watermark().map(|at| at.time) };
+    time(stage.promise) < time(stage.input)
+}

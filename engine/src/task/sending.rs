@@ -1,0 +1,79 @@
+//! How a chain sends: what waits for room answers questions meanwhile.
+
+use std::future::Future;
+
+use super::Stop;
+use super::chain::Chain;
+use super::questions::{Questions, TaskTime, times};
+use super::stage::Stage;
+use crate::edge::{Barrier, InputTime, Message};
+
+impl Chain {
+    /// Sends the batches that are ready.
+    pub(crate) async fn send(&mut self) -> Result<(), Stop> {
+        if !self.outputs.has_outgoing() {
+            return Ok(());
+        }
+        let sending = self.outputs.send();
+        answering(&self.questions, &mut self.stages, &self.inputs, sending).await
+    }
+
+    /// Sends everything: begun batches, then the promises behind them.
+    pub(crate) async fn flush(&mut self) -> Result<(), Stop> {
+        for edge in 0..self.outputs.len() {
+            self.flush_edge(edge).await?;
+        }
+        self.outputs.flushed();
+        Ok(())
+    }
+
+    /// Sends the promises that change something; and everything, once it is old enough.
+    pub(crate) async fn send_promises_due(&mut self) -> Result<(), Stop> {
+        if self.outputs.are_old() {
+            return self.flush().await;
+        }
+        for edge in 0..self.outputs.len() {
+            if self.outputs.is_urgent(edge) {
+                self.flush_edge(edge).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a barrier behind everything.
+    pub(crate) async fn send_barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
+        self.flush().await?;
+        let sending = self.outputs.send_everywhere(|| Message::Barrier(barrier));
+        answering(&self.questions, &mut self.stages, &self.inputs, sending).await
+    }
+
+    /// Sends the end behind everything.
+    pub(crate) async fn send_end(&mut self) -> Result<(), Stop> {
+        self.flush().await?;
+        let sending = self.outputs.send_everywhere(|| Message::End);
+        answering(&self.questions, &mut self.stages, &self.inputs, sending).await
+    }
+
+    async fn flush_edge(&mut self, edge: usize) -> Result<(), Stop> {
+        self.outputs.seal(edge, &mut self.stages);
+        let sending = self.outputs.send_promise(edge);
+        answering(&self.questions, &mut self.stages, &self.inputs, sending).await
+    }
+}
+
+/// Waits until all is sent. A task that waits for room can still say how far time has come in it.
+async fn answering(
+    questions: &Questions,
+    // Nothing changes in them; but operators cannot be shared between threads.
+    stages: &mut [Stage],
+    inputs: &[InputTime],
+    sending: impl Future<Output = Result<(), Stop>>,
+) -> Result<(), Stop> {
+    let blocked = move || TaskTime {
+        inputs: inputs.to_vec(),
+        stages: times(stages),
+        is_blocked: true,
+        ..TaskTime::default()
+    };
+    questions.meanwhile(sending, blocked).await
+}
