@@ -8,6 +8,7 @@ use super::Stop;
 use super::outputs::Outputs;
 use super::stage::{Stage, Target};
 use crate::batch::AnyBatch;
+use crate::edge::Barrier;
 use crate::error::Result;
 use crate::operator::Step;
 use crate::outbox::Sealed;
@@ -45,6 +46,8 @@ enum Work {
     Promise { stage: usize },
     /// The stage's timer may be due.
     Timer { stage: usize },
+    /// The stage is to keep nothing back.
+    Flush { stage: usize },
     /// The stage's inputs have ended.
     End { stage: usize },
 }
@@ -81,9 +84,22 @@ impl Chain {
         self.outputs.send_promises_due(&mut self.stages).await
     }
 
-    /// Sends everything there is.
+    /// Sends everything there is, what operators keep back to send less included.
     pub(crate) async fn flush(&mut self) -> Result<(), Stop> {
+        self.keep_nothing_back().await?;
         self.outputs.flush(&mut self.stages).await
+    }
+
+    /// Sends a barrier behind everything.
+    pub(crate) async fn barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
+        self.keep_nothing_back().await?;
+        self.outputs.barrier(barrier, &mut self.stages).await
+    }
+
+    async fn keep_nothing_back(&mut self) -> Result<(), Stop> {
+        let stages = (0..self.stages.len()).rev();
+        self.work.extend(stages.map(|stage| Work::Flush { stage }));
+        self.settle().await
     }
 
     /// Records for the head, and how long they waited for it.
@@ -257,6 +273,12 @@ impl Chain {
                     Step::More => Work::Timer { stage: index },
                     Step::Done => Work::Promise { stage: index },
                 });
+                self.deliver(index);
+            }
+            Work::Flush { stage: index } => {
+                if self.stages[index].on_flush()? == Step::More {
+                    self.work.push(Work::Flush { stage: index });
+                }
                 self.deliver(index);
             }
             Work::End { stage: index } => {

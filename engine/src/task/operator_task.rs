@@ -119,10 +119,7 @@ impl OperatorTask {
 
     async fn barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
         self.finish_in_flight().await?;
-        self.chain
-            .outputs
-            .barrier(barrier, &mut self.chain.stages)
-            .await?;
+        self.chain.barrier(barrier).await?;
         let states = match barrier.purpose {
             Purpose::Commit => Vec::new(),
             Purpose::Stop => self.chain.snapshot(self.shards)?,

@@ -89,10 +89,7 @@ impl SourceTask {
                 }
                 Received::Message(Control::Committed(epoch)) => self.committed(epoch)?,
                 Received::Message(Control::Barrier(barrier)) => {
-                    self.chain
-                        .outputs
-                        .barrier(barrier, &mut self.chain.stages)
-                        .await?;
+                    self.chain.barrier(barrier).await?;
                     self.tell_epoch(barrier).await?;
                     if barrier.purpose == Purpose::Stop {
                         return Ok(Next::StopHere);
@@ -109,7 +106,7 @@ impl SourceTask {
         if let Poll::Ready(read) = first {
             return Ok(Waited::Read(read));
         }
-        self.chain.outputs.flush(&mut self.chain.stages).await?;
+        self.chain.flush().await?;
         let begun = runtime::now();
         let (silence, timer) = (self.idleness.next(), self.chain.until_timer());
         let first = silence.into_iter().chain(timer).min();
