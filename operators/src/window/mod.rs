@@ -4,6 +4,7 @@ mod aggregate;
 mod assigner;
 mod join;
 mod open;
+mod preaggregate;
 mod sliding;
 mod tumbling;
 
@@ -68,6 +69,8 @@ pub enum Pane {
 pub struct WindowedStream<K, T> {
     stream: KeyedStream<K, T>,
     windows: Tumbling,
+    /// Whether it is aggregated before the shuffle as well; `None`: where it pays.
+    preaggregated: Option<bool>,
 }
 
 impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
@@ -79,6 +82,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         WindowedStream {
             stream: self,
             windows,
+            preaggregated: None,
         }
     }
 }

@@ -15,6 +15,7 @@ fn harness(windows: Tumbling) -> Harness {
         open: OpenWindows::new(windows),
         aggregate: (count(), sum(|value: &i64| *value)),
         gives_late: true,
+        preaggregated: false,
         of: PhantomData,
     })
     .with_keyed_input(entry)
@@ -113,6 +114,7 @@ fn many_results_leave_in_steps_and_a_snapshot_between_loses_none() {
         open: OpenWindows::new(tens()),
         aggregate: count(),
         gives_late: false,
+        preaggregated: false,
         of: PhantomData,
     };
     let port = || Outbox::new(vec![PortMaker::moving::<Results>().make_single()]);
