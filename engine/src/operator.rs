@@ -15,16 +15,16 @@ use crate::why::Explanation;
 /// # Contract: what the task does
 /// 1. It calls one method at a time, and after each call sends what is in the outbox before anything else.
 /// 2. It forwards watermarks, barriers and the end itself, always after the outbox. No operator does.
-/// 3. [`restore`](Operator::restore) comes first, if at all; then any order of `on_batch` and `on_watermark`;
-///    [`on_end`](Operator::on_end) last, when every input has ended. [`on_input_end`](Operator::on_input_end)
-///    comes behind the input's last batch, and again after a restart.
+/// 3. [`restore`](Operator::restore) comes first, if at all; then any order of `on_batch`, `on_watermark` and
+///    [`on_flush`](Operator::on_flush); [`on_end`](Operator::on_end) last, when every input has ended.
+///    [`on_input_end`](Operator::on_input_end) comes behind the input's last batch, and again after a restart.
 /// 4. Watermarks only rise. A watermark is the lowest over all inputs that still count.
 /// 5. A batch is never empty.
 /// 6. When processing time has reached [`next_timer`](Operator::next_timer), it calls
 ///    [`on_timer`](Operator::on_timer) as soon as the task is free; never before, and never again once the inputs
 ///    have ended.
 /// 7. [`snapshot`](Operator::snapshot) may come between any two calls, but only while nothing is in flight
-///    ([`poll`](Operator::poll) was ready).
+///    ([`poll`](Operator::poll) was ready) and directly behind `on_flush`.
 ///
 /// # Contract: what the operator does
 /// 8. It never blocks and never waits; what waits is a future it polls in `poll`.
@@ -34,9 +34,11 @@ use crate::why::Explanation;
 /// 11. Output of a call depends on its state and the call alone: no clock but
 ///     [`Outbox::processing_time`], no unseeded randomness, no order of a default-hashed map.
 /// 12. With much to say at once it stops at [`Outbox::is_full`] and returns [`Step::More`]; it is called
-///     again with the same watermark (or the timer, or the end) once that is sent.
+///     again with the same watermark (or the timer, the flush, the end) once that is sent.
 /// 13. When `on_timer` is done, `next_timer` is later than the processing time it was called at, or none.
-/// 14. [`explain`](Operator::explain) may come between any two calls. It tells what waits for a watermark here and, from
+/// 14. Records it keeps back only to send fewer of them it puts out at `on_flush`; and before, where a watermark
+///     passes what they are needed for, and at the end.
+/// 15. [`explain`](Operator::explain) may come between any two calls. It tells what waits for a watermark here and, from
 ///     an operator that makes time, by what; it changes nothing, and looks at no more than the first of what waits.
 pub trait Operator: Send {
     /// Records on one of the inputs.
@@ -56,6 +58,13 @@ pub trait Operator: Send {
     /// Processing time has reached [`next_timer`](Operator::next_timer); [`Outbox::processing_time`] says how late
     /// it is.
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        let _ = out;
+        Ok(Step::Done)
+    }
+
+    /// The task is about to sleep for want of input, to fall idle, or to let a barrier pass: put out what is kept
+    /// back only to send less. With it goes its own arrival: [`Outbox::begin`].
+    fn on_flush(&mut self, out: &mut Outbox) -> Result<Step> {
         let _ = out;
         Ok(Step::Done)
     }

@@ -160,7 +160,7 @@ impl Flow {
 
     /// Builds its graph, anew with each call.
     pub fn graph(&self) -> Graph {
-        let scope = Scope::default();
+        let scope = Scope::new(self.settings.parallelism);
         (self.build)(&scope);
         scope.take_graph()
     }

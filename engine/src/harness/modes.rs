@@ -45,6 +45,15 @@ impl Mode {
             order: Vec::new(),
         }
     }
+
+    /// Whether the input runs empty behind this call, and the task would sleep.
+    pub(super) fn runs_empty_after(&self, calls: usize) -> bool {
+        match self.cuts {
+            Cuts::Each => true,
+            Cuts::None => false,
+            Cuts::Drawn(seed) => Draw(seed ^ calls as u64).below(3) == 0,
+        }
+    }
 }
 
 impl fmt::Display for Mode {

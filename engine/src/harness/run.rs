@@ -296,6 +296,9 @@ impl<'a> Play<'a> {
         for index in 0..self.replicas.len() {
             let _ = self.poll(index).await?;
         }
+        if self.mode.runs_empty_after(self.calls) {
+            self.flush()?;
+        }
         self.promise();
         match self.mode.snapshots {
             Snapshots::After(calls, parallelism) if calls == self.calls => {
@@ -309,6 +312,7 @@ impl<'a> Play<'a> {
     /// Saves the replicas and goes on with others.
     async fn restart(&mut self, parallelism: usize) -> Result<()> {
         self.finish_in_flight().await?;
+        self.flush()?;
         let mut whole: Option<VertexState> = None;
         for UnderTest { operator, .. } in &mut self.replicas {
             let mut state = saved(SHARDS, |writer| operator.snapshot(writer))?;
@@ -319,6 +323,19 @@ impl<'a> Play<'a> {
             }
         }
         self.start(parallelism, whole.as_ref())
+    }
+
+    /// The task of each replica is about to sleep, or to snapshot.
+    fn flush(&mut self) -> Result<()> {
+        for index in 0..self.replicas.len() {
+            let mut step = Step::More;
+            while step == Step::More {
+                let UnderTest { operator, out } = &mut self.replicas[index];
+                step = operator.on_flush(out)?;
+                self.collect(index)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes what is in a replica's outbox; says how many batches that were.

@@ -173,6 +173,61 @@ fn it_finds_what_depends_on_the_order_of_inputs() {
     assert!(complaint.contains("inputs in the order"), "{complaint}");
 }
 
+/// Puts its records out when it must, or nearly.
+#[derive(Default)]
+struct KeepsBack {
+    kept: Vec<(u64, Timestamp)>,
+    forgets: bool,
+}
+
+impl KeepsBack {
+    fn put_out(&mut self, out: &mut Outbox) -> Result<Step> {
+        for (value, time) in self.kept.drain(..) {
+            out.port::<u64>(0)?.push(value, time);
+        }
+        Ok(Step::Done)
+    }
+}
+
+impl Operator for KeepsBack {
+    fn on_batch(&mut self, _: usize, batch: &mut AnyBatch, _: &mut Outbox) -> Result<()> {
+        let records = batch.of::<u64>()?.records.drain(..);
+        self.kept
+            .extend(records.map(|record| (record.value, record.time)));
+        Ok(())
+    }
+    fn on_watermark(&mut self, _: Watermark, out: &mut Outbox) -> Result<Step> {
+        self.put_out(out)
+    }
+    fn on_flush(&mut self, out: &mut Outbox) -> Result<Step> {
+        match self.forgets {
+            true => Ok(Step::Done),
+            false => self.put_out(out),
+        }
+    }
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.put_out(out)
+    }
+}
+
+#[test]
+fn what_is_kept_back_must_be_put_out_before_a_snapshot() {
+    let harness = |forgets| {
+        let new = move |_: &Replica| KeepsBack {
+            kept: Vec::new(),
+            forgets,
+        };
+        Harness::new(new)
+            .with_input(|text| text.parse::<u64>().unwrap())
+            .with_output(|n: &u64| n.to_string())
+            .in_order()
+    };
+    let expected = "5@1 5@2 ^3 5@4 5@5 ^5 5@9 |";
+    harness(false).check(&[INPUT], &[expected]).unwrap();
+    let complaint = harness(true).outcome(&[INPUT]).unwrap_err().to_string();
+    assert!(complaint.contains("a snapshot after"), "{complaint}");
+}
+
 /// Says every 10 us of processing time how many records came meanwhile.
 #[derive(Default)]
 struct Meter {

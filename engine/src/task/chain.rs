@@ -52,6 +52,8 @@ enum Work {
     Timer { stage: usize },
     /// One of the head's inputs has ended.
     InputEnd { input: usize },
+    /// The stage is to keep nothing back.
+    Flush { stage: usize },
     /// The stage's inputs have ended.
     End { stage: usize },
 }
@@ -93,6 +95,13 @@ impl Chain {
             }
         }
         self.send_promises_due().await
+    }
+
+    /// Has the operators put out what they keep back only to send less.
+    pub(crate) async fn keep_nothing_back(&mut self) -> Result<(), Stop> {
+        let stages = (0..self.stages.len()).rev();
+        self.work.extend(stages.map(|stage| Work::Flush { stage }));
+        self.settle().await
     }
 
     /// Records for the head, and how long they waited for it.
@@ -296,6 +305,12 @@ impl Chain {
                     Step::Done => Work::Promise { stage: 0 },
                 });
                 self.deliver(0);
+            }
+            Work::Flush { stage: index } => {
+                if self.stages[index].on_flush()? == Step::More {
+                    self.work.push(Work::Flush { stage: index });
+                }
+                self.deliver(index);
             }
             Work::End { stage: index } => {
                 let step = self.stages[index].call(|operator, out| operator.on_end(out))?;

@@ -18,8 +18,14 @@ impl Chain {
         answering(&self.questions, &mut self.stages, &self.inputs, sending).await
     }
 
-    /// Sends everything: begun batches, then the promises behind them.
+    /// Sends everything, what operators keep back to send less included.
     pub(crate) async fn flush(&mut self) -> Result<(), Stop> {
+        self.keep_nothing_back().await?;
+        self.send_all().await
+    }
+
+    /// Sends what was put out: begun batches, then the promises behind them.
+    async fn send_all(&mut self) -> Result<(), Stop> {
         for edge in 0..self.outputs.len() {
             self.flush_edge(edge).await?;
         }
@@ -30,7 +36,7 @@ impl Chain {
     /// Sends the promises that change something; and everything, once it is old enough.
     pub(crate) async fn send_promises_due(&mut self) -> Result<(), Stop> {
         if self.outputs.are_old() {
-            return self.flush().await;
+            return self.send_all().await;
         }
         for edge in 0..self.outputs.len() {
             if self.outputs.is_urgent(edge) {
@@ -49,7 +55,7 @@ impl Chain {
 
     /// Sends the end behind everything.
     pub(crate) async fn send_end(&mut self) -> Result<(), Stop> {
-        self.flush().await?;
+        self.send_all().await?;
         let sending = self.outputs.send_everywhere(|| Message::End);
         answering(&self.questions, &mut self.stages, &self.inputs, sending).await
     }

@@ -91,12 +91,20 @@ impl Stage {
     /// Tells the operator how far time has come at its inputs.
     pub(crate) fn on_frontier(&mut self, frontier: Frontier) -> Result<Step> {
         self.input = frontier;
-        let Frontier::At(watermark) = frontier else {
-            return Ok(Step::Done);
+        let watermark = match frontier {
+            Frontier::At(watermark) => watermark,
+            // Those behind it no longer wait for this one: what it keeps back would come too late.
+            Frontier::Idle => return self.on_flush(),
+            Frontier::Unknown => return Ok(Step::Done),
         };
         self.counters.watermark(watermark.time);
         self.out.begin(watermark.arrival, PartitionId(0));
         self.call(|operator, out| operator.on_watermark(watermark, out))
+    }
+
+    /// Has the operator put out what it keeps back only to send less.
+    pub(crate) fn on_flush(&mut self) -> Result<Step> {
+        self.call(|operator, out| operator.on_flush(out))
     }
 
     /// Calls the operator if its timer is due; it may have more to say.

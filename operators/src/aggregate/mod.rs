@@ -1,11 +1,30 @@
 //! What a window computes.
 
+mod approx_distinct;
+mod arg_extreme;
+mod collect;
+mod distinct;
+mod extreme;
+mod hyper_log_log;
 mod number;
+mod order;
+mod quantiles;
 mod simple;
+mod top_n;
 mod tuple;
+mod variance;
+mod wide;
 
+pub use approx_distinct::{ApproxCountDistinct, approx_count_distinct};
+pub use arg_extreme::{ArgExtreme, arg_max, arg_min, first_by, last_by};
+pub use collect::{CollectUpTo, Collected, collect_up_to};
+pub use distinct::{CountDistinct, Distinct, count_distinct, distinct};
+pub use extreme::{Max, Min, max, min};
 pub use number::Number;
-pub use simple::{Count, Max, Mean, Min, Sum, count, max, mean, min, sum};
+pub use quantiles::{Quantiles, quantiles};
+pub use simple::{Count, Mean, Sum, count, mean, sum};
+pub use top_n::{TopN, top_n};
+pub use variance::{Variance, std_dev, variance};
 
 use millstream_engine::state::State;
 
@@ -15,9 +34,10 @@ use millstream_engine::state::State;
 ///
 /// # Contract
 /// 1. `merge` of the states of two parts of the records equals the state of all of them, in whatever way they are
-///    parted. (Float rounding aside.)
-/// 2. Nothing but the records matters: no clock, no randomness.
-/// 3. If it is [`INVERTIBLE`](Aggregate::INVERTIBLE), `retract` undoes `merge` to the bit, in any order.
+///    parted. (Float rounding aside, and what says that it goes by the order of arrival.)
+/// 2. Where the order of arrival is known, `other` in `merge` holds the records that came later.
+/// 3. Nothing but the records matters: no clock, no randomness.
+/// 4. [`RETRACT`](Aggregate::RETRACT), if there is one, undoes `merge` to the bit, in any order.
 ///
 /// Tuples of up to eight aggregates over the same records are an aggregate. Here is one of one's own:
 ///
@@ -52,8 +72,8 @@ use millstream_engine::state::State;
 /// Idea: Tangwongsan et al., *General Incremental Sliding-Window Aggregation*, VLDB 2015.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no aggregate over `{T}`",
-    note = "`count()`, `sum`, `min`, `max` and `mean` are, tuples of them, and what implements `Aggregate<{T}>`; a \
-            closure in one says what it takes: `mean(|record: &{T}| …)`"
+    note = "`count()`, `sum`, `min`, `max`, `mean` and their like are, tuples of them, and what implements \
+            `Aggregate<{T}>`; a closure in one says what it takes: `mean(|record: &{T}| …)`"
 )]
 pub trait Aggregate<T>: Clone + Send + 'static {
     /// What is kept while the window is open.
@@ -61,9 +81,13 @@ pub trait Aggregate<T>: Clone + Send + 'static {
     /// What it comes to.
     type Out: Send + 'static;
 
-    /// Whether a state can be taken out again. Windows that slide then cost one `merge` and one `retract` for
-    /// each slide; without it they combine parts.
-    const INVERTIBLE: bool = false;
+    /// Takes out the state of records that were brought in before, while others remain; `None` if that cannot be done
+    /// to the bit. Windows that slide cost one `merge` and one of these for each slide; without it they combine parts.
+    ///
+    /// ```ignore
+    /// const RETRACT: Option<Retract<Self, u64>> = Some(|_, count, gone| *count -= gone);
+    /// ```
+    const RETRACT: Option<Retract<Self, Self::State>> = None;
 
     /// The state of a single record.
     fn init(&self, first: &T) -> Self::State;
@@ -74,15 +98,12 @@ pub trait Aggregate<T>: Clone + Send + 'static {
     /// Brings in the state of other records.
     fn merge(&self, state: &mut Self::State, other: Self::State);
 
-    /// Takes out the state of records that were brought in before; asked for only if it is
-    /// [`INVERTIBLE`](Aggregate::INVERTIBLE). Others remain.
-    fn retract(&self, state: &mut Self::State, gone: &Self::State) {
-        let _ = (state, gone);
-    }
-
     /// What the state comes to.
     fn finish(&self, state: Self::State) -> Self::Out;
 }
+
+/// Takes the state of some records out of that of more: the type of [`Aggregate::RETRACT`].
+pub type Retract<A, S> = fn(&A, &mut S, &S);
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,20 @@
 //! Several aggregates at once.
 
-use super::Aggregate;
+use super::{Aggregate, Retract};
 
 macro_rules! tuple {
     ($($name:ident = $index:tt),+) => {
         impl<T, $($name: Aggregate<T>),+> Aggregate<T> for ($($name,)+) {
             type State = ($($name::State,)+);
             type Out = ($($name::Out,)+);
-            const INVERTIBLE: bool = $($name::INVERTIBLE)&&+;
+            const RETRACT: Option<Retract<Self, Self::State>> = match ($($name::RETRACT.is_some())&&+) {
+                true => Some(|all, state, gone| {
+                    $(if let Some(retract) = $name::RETRACT {
+                        retract(&all.$index, &mut state.$index, &gone.$index);
+                    })+
+                }),
+                false => None,
+            };
 
             #[inline]
             fn init(&self, first: &T) -> Self::State {
@@ -17,11 +24,9 @@ macro_rules! tuple {
             fn add(&self, state: &mut Self::State, value: &T) {
                 $(self.$index.add(&mut state.$index, value);)+
             }
+            #[inline]
             fn merge(&self, state: &mut Self::State, other: Self::State) {
                 $(self.$index.merge(&mut state.$index, other.$index);)+
-            }
-            fn retract(&self, state: &mut Self::State, gone: &Self::State) {
-                $(self.$index.retract(&mut state.$index, &gone.$index);)+
             }
             fn finish(&self, state: Self::State) -> Self::Out {
                 ($(self.$index.finish(state.$index),)+)

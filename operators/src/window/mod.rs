@@ -14,6 +14,7 @@ mod global;
 mod once;
 mod open;
 mod pane;
+mod preaggregate;
 mod session;
 mod sliding;
 mod stream;

@@ -27,6 +27,7 @@ enum Call {
     Batch { records: usize },
     Watermark(i64),
     Timer { early: bool },
+    Flush,
     End,
     Snapshot { in_flight: bool },
 }
@@ -102,6 +103,10 @@ impl Operator for Witness {
         let early = self.timer.is_none_or(|timer| timer > out.processing_time());
         self.note(Call::Timer { early });
         self.timer = Some(out.processing_time() + TICK);
+        Ok(Step::Done)
+    }
+    fn on_flush(&mut self, _out: &mut Outbox) -> Result<Step> {
+        self.note(Call::Flush);
         Ok(Step::Done)
     }
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
@@ -291,8 +296,18 @@ fn the_task_keeps_its_half_of_the_contract() {
                         .all(|timer| *timer == Call::Timer { early: false })
                 );
             }
-            // 7: a snapshot is the last call of the first half, with nothing in flight.
-            assert_eq!(first.last(), Some(&Call::Snapshot { in_flight: false }));
+            // 7: a snapshot is the last call of the first half, with nothing in flight and nothing kept back.
+            let last = [Call::Flush, Call::Snapshot { in_flight: false }];
+            assert_eq!(first[first.len() - 2..], last);
+            // It slept between any two batches, for the source paused: so it flushed, whatever else was called.
+            let slept = first
+                .iter()
+                .filter(|call| **call != Call::Timer { early: false });
+            let batches = slept
+                .clone()
+                .filter(|call| matches!(call, Call::Batch { .. }));
+            let flushes = slept.filter(|call| **call == Call::Flush);
+            assert!(flushes.count() > batches.count());
         }
     }
 }

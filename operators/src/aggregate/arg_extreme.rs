@@ -1,0 +1,173 @@
+//! What goes with the lowest or highest: arg-min, arg-max, first and last.
+
+use std::cmp::Ordering;
+
+use millstream_engine::state::State;
+
+use super::Aggregate;
+use super::order::is_ahead;
+
+/// What `value` makes of the record with the lowest `order`. Of equal ones, the record that came first.
+///
+/// Records of one key that come from different replicas come in no fixed order; where orders can be equal, make them
+/// differ: `arg_min(|bid: &Bid| (bid.price, bid.id), …)`. A NaN counts only if there is nothing else.
+///
+/// It keeps one order and one value.
+pub fn arg_min<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+where
+    O: PartialOrd,
+    G: Fn(&T) -> O,
+    F: Fn(&T) -> V,
+{
+    ArgExtreme::new(order, value, Wanted::Lowest)
+}
+
+/// What `value` makes of the record with the highest `order`. Of equal ones, the record that came first; see
+/// [`arg_min`].
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream_operators::arg_max;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("bids", from_iter([(1, "ann", 5), (2, "bob", 9), (3, "eve", 7)]))
+///     .event_time(|(at, ..)| Timestamp::from_secs(*at), Lateness::none())
+///     .key_by(|_| "vase".to_owned())
+///     .window(Tumbling::of(minutes(1)))
+///     .aggregate(
+///         "highest-bidder",
+///         arg_max(|bid: &(i64, &str, u64)| bid.2, |bid: &(i64, &str, u64)| bid.1.to_owned()),
+///     )
+///     .map(|_, result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), ["bob"]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+pub fn arg_max<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+where
+    O: PartialOrd,
+    G: Fn(&T) -> O,
+    F: Fn(&T) -> V,
+{
+    ArgExtreme::new(order, value, Wanted::Highest)
+}
+
+/// What `value` makes of the first record by `order`: by its time, a sequence number, both. Of equal ones, the record
+/// that came first.
+///
+/// The order is asked for because arrival is none: records of one key come from several replicas. See [`arg_min`].
+pub fn first_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+where
+    O: PartialOrd,
+    G: Fn(&T) -> O,
+    F: Fn(&T) -> V,
+{
+    ArgExtreme::new(order, value, Wanted::Lowest)
+}
+
+/// What `value` makes of the last record by `order`: by its time, a sequence number, both. Of equal ones, the record
+/// that came last. See [`first_by`].
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream_operators::{first_by, last_by};
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// /// (time, price)
+/// type Trade = (i64, u64);
+///
+/// flow.source("trades", from_iter([(10, 7), (5, 4), (50, 6), (20, 9)]))
+///     .event_time(|(at, _)| Timestamp::from_secs(*at), Lateness::bounded(minutes(1)))
+///     .key_by(|_| "vase".to_owned())
+///     .window(Tumbling::of(minutes(1)))
+///     .aggregate(
+///         "open-and-close",
+///         (
+///             first_by(|trade: &Trade| trade.0, |trade: &Trade| trade.1),
+///             last_by(|trade: &Trade| trade.0, |trade: &Trade| trade.1),
+///         ),
+///     )
+///     .map(|_, result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [(4, 6)]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+pub fn last_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+where
+    O: PartialOrd,
+    G: Fn(&T) -> O,
+    F: Fn(&T) -> V,
+{
+    ArgExtreme::new(order, value, Wanted::LatestHighest)
+}
+
+/// See [`arg_min`], [`arg_max`], [`first_by`] and [`last_by`].
+#[derive(Clone, Copy, Debug)]
+pub struct ArgExtreme<G, F> {
+    order: G,
+    value: F,
+    wanted: Wanted,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    Lowest,
+    Highest,
+    /// Of equal ones, that which comes last.
+    LatestHighest,
+}
+
+impl<G, F> ArgExtreme<G, F> {
+    fn new(order: G, value: F, wanted: Wanted) -> Self {
+        ArgExtreme {
+            order,
+            value,
+            wanted,
+        }
+    }
+
+    #[inline]
+    fn prefers<O: PartialOrd>(&self, new: &O, old: &O) -> bool {
+        match self.wanted {
+            Wanted::Lowest => is_ahead(new, old, Ordering::Less),
+            Wanted::Highest => is_ahead(new, old, Ordering::Greater),
+            Wanted::LatestHighest => new == old || is_ahead(new, old, Ordering::Greater),
+        }
+    }
+}
+
+impl<T, O, V, G, F> Aggregate<T> for ArgExtreme<G, F>
+where
+    O: PartialOrd + State,
+    V: State,
+    G: Fn(&T) -> O + Clone + Send + 'static,
+    F: Fn(&T) -> V + Clone + Send + 'static,
+{
+    type State = (O, V);
+    type Out = V;
+
+    fn init(&self, first: &T) -> (O, V) {
+        ((self.order)(first), (self.value)(first))
+    }
+    #[inline]
+    fn add(&self, state: &mut (O, V), value: &T) {
+        let order = (self.order)(value);
+        if self.prefers(&order, &state.0) {
+            *state = (order, (self.value)(value));
+        }
+    }
+    fn merge(&self, state: &mut (O, V), other: (O, V)) {
+        if self.prefers(&other.0, &state.0) {
+            *state = other;
+        }
+    }
+    fn finish(&self, state: (O, V)) -> V {
+        state.1
+    }
+}
