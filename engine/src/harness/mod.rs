@@ -38,7 +38,7 @@
 //!
 //! Idea: Hazelcast Jet's `TestSupport`; streams as text from RisingWave.
 
-mod in_flight;
+mod between;
 mod modes;
 mod run;
 mod script;

@@ -1,8 +1,8 @@
 //! One play of the scripts.
 
-use super::modes::{Cuts, Draw, Mode, Snapshots};
+use super::modes::{Cuts, Draw, Mode};
 use super::typed::{Dealing, Written};
-use super::{Harness, Item, Mismatch, Outcome, Script, saved};
+use super::{Harness, Item, Mismatch, Outcome, Script};
 use crate::batch::{AnyBatch, PartitionId};
 use crate::error::{Error, Result};
 use crate::operator::{Operator, Step};
@@ -13,7 +13,7 @@ use crate::source::PartitionNews;
 use crate::state::{StateReader, VertexState};
 use crate::time::{Frontier, Timestamp, Watermark};
 
-const SHARDS: u32 = 128;
+pub(super) const SHARDS: u32 = 128;
 /// More sealed batches than this in one step, and the operator did not heed its full outbox. Above the bound of a full
 /// port, because a step may overshoot it.
 const BATCHES_OF_A_STEP: usize = 64;
@@ -45,16 +45,16 @@ impl Harness {
 }
 
 pub(super) struct Play<'a> {
-    harness: &'a Harness,
-    mode: &'a Mode,
+    pub(super) harness: &'a Harness,
+    pub(super) mode: &'a Mode,
     pub(super) replicas: Vec<UnderTest>,
     inputs: Vec<Progress>,
     outcome: Outcome,
     /// How far time has come at the operator, and behind it.
-    watermark: Option<Watermark>,
+    pub(super) watermark: Option<Watermark>,
     promised: Option<Watermark>,
     processing_time: Timestamp,
-    calls: usize,
+    pub(super) calls: usize,
 }
 
 pub(super) struct UnderTest {
@@ -98,7 +98,7 @@ impl<'a> Play<'a> {
     }
 
     /// Makes the replicas anew.
-    fn start(&mut self, parallelism: usize, state: Option<&VertexState>) -> Result<()> {
+    pub(super) fn start(&mut self, parallelism: usize, state: Option<&VertexState>) -> Result<()> {
         self.replicas.clear();
         for index in 0..parallelism {
             let replica = Replica {
@@ -288,54 +288,6 @@ impl<'a> Play<'a> {
         }
         self.called().await?;
         Ok(all)
-    }
-
-    /// After each call: lets the operator work on what is in flight, and snapshots if it is time.
-    async fn called(&mut self) -> Result<()> {
-        self.calls += 1;
-        for index in 0..self.replicas.len() {
-            let _ = self.poll(index).await?;
-        }
-        if self.mode.runs_empty_after(self.calls) {
-            self.flush()?;
-        }
-        self.promise();
-        match self.mode.snapshots {
-            Snapshots::After(calls, parallelism) if calls == self.calls => {
-                self.restart(parallelism).await
-            }
-            Snapshots::AfterEach(most) => self.restart(self.calls % most + 1).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// Saves the replicas and goes on with others.
-    async fn restart(&mut self, parallelism: usize) -> Result<()> {
-        self.finish_in_flight().await?;
-        self.flush()?;
-        let mut whole: Option<VertexState> = None;
-        for UnderTest { operator, .. } in &mut self.replicas {
-            let mut state = saved(SHARDS, |writer| operator.snapshot(writer))?;
-            state.frontier = self.watermark.map(|watermark| watermark.time);
-            match &mut whole {
-                Some(whole) => whole.merge(state),
-                None => whole = Some(state),
-            }
-        }
-        self.start(parallelism, whole.as_ref())
-    }
-
-    /// The task of each replica is about to sleep, or to snapshot.
-    fn flush(&mut self) -> Result<()> {
-        for index in 0..self.replicas.len() {
-            let mut step = Step::More;
-            while step == Step::More {
-                let UnderTest { operator, out } = &mut self.replicas[index];
-                step = operator.on_flush(out)?;
-                self.collect(index)?;
-            }
-        }
-        Ok(())
     }
 
     /// Takes what is in a replica's outbox; says how many batches that were.

@@ -220,7 +220,7 @@ fn combiner(trial: usize) -> (Combiner<u64, (), Count>, Outbox) {
 #[test]
 fn a_key_that_has_half_of_the_records_is_sent_once() {
     let (mut combiner, mut out) = combiner(TRIAL);
-    let half = |n: u64| if n % 2 == 0 { 7 } else { n };
+    let half = |n: u64| if n.is_multiple_of(2) { 7 } else { n };
     let (all, _) = sent(&mut combiner, &mut out, (0..4_000).map(|n| (half(n), 3)));
     let (rest, plain) = {
         combiner.on_flush(&mut out).unwrap();

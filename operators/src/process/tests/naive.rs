@@ -1,18 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_engine::batch::{AnyBatch, Batch, Record};
-use millstream_engine::harness::{Harness, Script, saved};
-use millstream_engine::operator::{Operator, Step};
-use millstream_engine::outbox::Outbox;
-use millstream_engine::runtime::Instant;
-use millstream_engine::state::StateReader;
-use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::harness::{Harness, Script};
+use millstream_engine::time::Timestamp;
 use proptest::prelude::*;
 
-use super::*;
+use crate::process::operator::Processing;
+use crate::process::{Process, Timer, Turn};
 use crate::testing::{at, entry, show};
 
-pub(super) fn harness<P: Process<String, i64>>(process: P) -> Harness
+pub(in crate::process) fn harness<P: Process<String, i64>>(process: P) -> Harness
 where
     P::Out: std::fmt::Display,
 {
@@ -23,14 +19,14 @@ where
 
 /// What comes, one thing after the other.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Given {
+pub(in crate::process) enum Given {
     Record { key: char, op: i64, time: i64 },
     Watermark(i64),
     ProcessingTime(i64),
 }
 
 /// Records of three keys, in any order and late as well, while both clocks rise.
-pub(super) fn given(most: usize) -> impl Strategy<Value = Vec<Given>> {
+pub(in crate::process) fn given(most: usize) -> impl Strategy<Value = Vec<Given>> {
     let record = (proptest::char::range('a', 'c'), 0..10i64, -60..60i64)
         .prop_map(|(key, op, time)| Given::Record { key, op, time });
     let step = prop_oneof![
@@ -54,7 +50,7 @@ pub(super) fn given(most: usize) -> impl Strategy<Value = Vec<Given>> {
     })
 }
 
-pub(super) fn script(all: &[Given]) -> String {
+pub(in crate::process) fn script(all: &[Given]) -> String {
     let text = |given: &Given| match given {
         Given::Record { key, op, time } => format!("{key}={op}@{time} "),
         Given::Watermark(time) => format!("^{time} "),
@@ -254,207 +250,6 @@ proptest! {
         let expected = Naive::default().run(&all);
         harness(Reacting).check(&[&script(&all)], &[&expected]).unwrap();
     }
-}
-
-/// Asks for timers, and says when they go off.
-#[derive(Clone)]
-struct Alarm(Duration);
-
-impl Process<String, i64> for Alarm {
-    type State = u64;
-    type Out = i64;
-
-    fn on_record(&self, after: i64, _: &mut u64, turn: &mut Turn<'_, String, i64>) {
-        turn.set_timer(Timer::EventTime(at(turn.time().as_micros() + after)));
-    }
-
-    fn on_timer(&self, timer: Timer, _: &mut u64, turn: &mut Turn<'_, String, i64>) {
-        turn.emit(timer.time().as_micros());
-    }
-
-    fn timer_resolution(&self) -> Duration {
-        self.0
-    }
-}
-
-#[test]
-fn timers_of_one_time_are_one_and_go_off_in_order() {
-    harness(Alarm(Duration::from_micros(1)))
-        .in_order()
-        .check(
-            &["a=5@1 a=4@2 a=1@2 a=9@-9 ^2 a=1@1 ^5 ^6 a=40@7 |"],
-            &["a=0@0 ^2 a=2@2 a=3@3 ^5 a=6@6 ^6 a=47@47 |"],
-        )
-        .unwrap();
-}
-
-#[test]
-fn a_coarse_resolution_makes_fewer_timers() {
-    harness(Alarm(Duration::from_micros(10)))
-        .check(
-            &["a=5@1 a=4@2 a=7@2 a=0@10 b=1@10 ^9 ^10 ^12 a=1@1 ^19 ^20 |"],
-            &["^9 a=10@10 ^10 ^12 ^19 a=20@20 b=20@20 ^20 |"],
-        )
-        .unwrap();
-}
-
-/// Sets the next timer for ever.
-#[derive(Clone)]
-struct Endless {
-    after: i64,
-    minds_the_end: bool,
-}
-
-impl Process<String, i64> for Endless {
-    type State = u64;
-    type Out = String;
-
-    fn on_record(&self, _: i64, _: &mut u64, turn: &mut Turn<'_, String, String>) {
-        turn.set_timer(Timer::EventTime(turn.time()));
-    }
-
-    fn on_timer(&self, timer: Timer, _: &mut u64, turn: &mut Turn<'_, String, String>) {
-        if !(self.minds_the_end && turn.has_ended()) {
-            turn.set_timer(Timer::EventTime(at(timer.time().as_micros() + self.after)));
-        }
-        if self.minds_the_end {
-            turn.emit("tick".to_owned());
-        }
-    }
-}
-
-#[test]
-fn every_tick_a_watermark_jumps_over_is_given() {
-    let process = Endless {
-        after: 10,
-        minds_the_end: true,
-    };
-    harness(process)
-        .in_order()
-        .check(
-            &["a=0@5 ^7 ^38 |"],
-            &["a=tick@5 ^7 a=tick@15 a=tick@25 a=tick@35 ^38 a=tick@45 |"],
-        )
-        .unwrap();
-}
-
-#[test]
-fn timers_that_never_end_are_an_error_at_the_end() {
-    let process = Endless {
-        after: 10,
-        minds_the_end: false,
-    };
-    let error = harness(process)
-        .outcome(&["a=0@5 |"])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("`under-test` go on setting timers"),
-        "{error}"
-    );
-}
-
-pub(super) type UnderTest<P> = Processing<String, i64, P>;
-
-pub(super) fn under_test<P: Process<String, i64>>(process: P) -> (UnderTest<P>, Outbox) {
-    let out = Outbox::new(vec![
-        PortMaker::moving::<Keyed<String, P::Out>>().make_single(),
-    ]);
-    (Processing::new(process, &"under-test".into()), out)
-}
-
-pub(super) fn batch(records: impl Iterator<Item = (String, i64, i64)>) -> AnyBatch {
-    let mut batch = Batch::new(Instant::from_nanos(0));
-    batch.records = records
-        .map(|(key, value, time)| Record {
-            time: at(time),
-            value: Keyed::new(key, value),
-        })
-        .collect();
-    AnyBatch::new(batch)
-}
-
-pub(super) fn watermark(time: i64) -> Watermark {
-    Watermark {
-        time: at(time),
-        arrival: Instant::from_nanos(0),
-    }
-}
-
-#[test]
-fn timers_that_set_each_other_for_ever_let_the_task_go_on() {
-    let process = Endless {
-        after: 0,
-        minds_the_end: false,
-    };
-    let (mut operator, mut out) = under_test(process);
-    operator
-        .on_batch(
-            0,
-            &mut batch([("a".to_owned(), 0, 0)].into_iter()),
-            &mut out,
-        )
-        .unwrap();
-    for _ in 0..3 {
-        assert_eq!(
-            operator.on_watermark(watermark(5), &mut out).unwrap(),
-            Step::More
-        );
-    }
-}
-
-/// Takes what is in the outbox; says how many records of how many batches.
-fn sent(out: &mut Outbox) -> (usize, usize) {
-    let mut sealed = Vec::new();
-    for port in out.ports_mut() {
-        port.seal_all();
-        port.take_sealed(&mut sealed);
-    }
-    (
-        sealed.iter().map(|sealed| sealed.batch.len()).sum(),
-        sealed.len(),
-    )
-}
-
-#[test]
-fn many_timers_go_off_in_steps_and_a_snapshot_between_loses_none() {
-    const KEYS: i64 = 100_000;
-    let exact = Alarm(Duration::from_micros(1));
-    let (mut operator, mut out) = under_test(exact.clone());
-    for first in (0..KEYS).step_by(1_000) {
-        let records = (first..first + 1_000).map(|n| (n.to_string(), n % 500, 0));
-        operator.on_batch(0, &mut batch(records), &mut out).unwrap();
-    }
-    assert_eq!(operator.keys.iter().count(), KEYS as usize);
-    let (mut gone_off, mut steps) = (0, 0);
-    loop {
-        let step = operator.on_watermark(watermark(249), &mut out).unwrap();
-        let (records, batches) = sent(&mut out);
-        assert!(batches <= 17);
-        gone_off += records;
-        steps += 1;
-        if step == Step::Done {
-            break;
-        }
-        if steps == 3 {
-            let state = saved(128, |state| operator.snapshot(state)).unwrap();
-            (operator, _) = under_test(exact.clone());
-            operator
-                .restore(&StateReader::new(&state, 128, 0, 1))
-                .unwrap();
-        }
-    }
-    assert_eq!(gone_off, KEYS as usize / 2);
-    assert_eq!(
-        operator.keys.iter().count(),
-        KEYS as usize / 2,
-        "keys without state and timers are forgotten"
-    );
-    while operator.on_end(&mut out).unwrap() == Step::More {
-        gone_off += sent(&mut out).0;
-    }
-    gone_off += sent(&mut out).0;
-    assert_eq!((gone_off, operator.keys.iter().count()), (KEYS as usize, 0));
 }
 
 #[test]

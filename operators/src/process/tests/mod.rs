@@ -1,0 +1,7 @@
+//! Processes against a naive model, and their timers one by one.
+
+mod naive;
+mod timers;
+
+pub(super) use naive::{Given, given, harness, script};
+pub(super) use timers::{UnderTest, batch, under_test, watermark};
