@@ -132,8 +132,8 @@ fn main() {
         assert_eq!(by_flow(count), results, "the results differ");
         println!("\n{name} join: {} equal results", results.count);
         let mut contest = Contest::new();
-        let a = contest.add("flow", || drop(by_flow(count)));
-        let b = contest.add("by hand", || drop(by_hand(count)));
+        let a = contest.add("flow", || _ = by_flow(count));
+        let b = contest.add("by hand", || _ = by_hand(count));
         contest.run(rounds);
         contest.print(&format!("{name} join"), 2 * count);
         let wall =
