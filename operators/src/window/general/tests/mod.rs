@@ -1,5 +1,6 @@
 //! Windows against a naive model, and what can be told by example.
 
+mod cost;
 mod naive;
 mod steps;
 
