@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::Stop;
+use super::budget::Budget;
 use super::outputs::Outputs;
 use super::stage::{Stage, Target};
 use crate::batch::AnyBatch;
@@ -72,10 +73,14 @@ impl Chain {
     /// Works, and sends, until nothing is left to do.
     pub(crate) async fn settle(&mut self) -> Result<(), Stop> {
         self.take_up_timers();
+        let mut budget = None;
         loop {
             self.outputs.send().await?;
-            if !self.step()? {
-                break;
+            match self.step()? {
+                Some(Step::Done) => {}
+                // An operator that has much to do, but little to send, must not keep the others waiting.
+                Some(Step::More) => budget.get_or_insert_with(Budget::new).spend().await,
+                None => break,
             }
         }
         self.outputs.send_promises_due(&mut self.stages).await
@@ -201,11 +206,12 @@ impl Chain {
         Ok(states)
     }
 
-    /// Does one piece of work; says whether there was one.
-    pub(crate) fn step(&mut self) -> Result<bool> {
+    /// Does one piece of work; says whether its operator has more to say, or that there was none.
+    fn step(&mut self) -> Result<Option<Step>> {
         let Some(work) = self.work.pop() else {
-            return Ok(false);
+            return Ok(None);
         };
+        let mut all = Step::Done;
         match work {
             Work::Batch {
                 stage: index,
@@ -236,8 +242,8 @@ impl Chain {
                 stage: index,
                 frontier,
             } => {
-                let step = self.stages[index].on_frontier(frontier)?;
-                self.work.push(match step {
+                all = self.stages[index].on_frontier(frontier)?;
+                self.work.push(match all {
                     Step::More => Work::Frontier {
                         stage: index,
                         frontier,
@@ -252,23 +258,23 @@ impl Chain {
                 }
             }
             Work::Timer { stage: index } => {
-                let step = self.stages[index].on_timer()?;
-                self.work.push(match step {
+                all = self.stages[index].on_timer()?;
+                self.work.push(match all {
                     Step::More => Work::Timer { stage: index },
                     Step::Done => Work::Promise { stage: index },
                 });
                 self.deliver(index);
             }
             Work::End { stage: index } => {
-                let step = self.stages[index].call(|operator, out| operator.on_end(out))?;
-                match step {
+                all = self.stages[index].call(|operator, out| operator.on_end(out))?;
+                match all {
                     Step::More => self.work.push(Work::End { stage: index }),
                     Step::Done => self.forward_end(index),
                 }
                 self.deliver(index);
             }
         }
-        Ok(true)
+        Ok(Some(all))
     }
 
     /// Takes what a stage has put out to where it goes.
