@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::Stop;
+use super::budget::Budget;
 use super::outputs::Outputs;
 use super::questions::Questions;
 use super::stage::{Stage, Target};
@@ -88,10 +89,14 @@ impl Chain {
     /// Works, and sends, until nothing is left to do.
     pub(crate) async fn settle(&mut self) -> Result<(), Stop> {
         self.take_up_timers();
+        let mut budget = None;
         loop {
             self.send().await?;
-            if !self.step()? {
-                break;
+            match self.step()? {
+                Some(Step::Done) => {}
+                // An operator that has much to do, but little to send, must not keep the others waiting.
+                Some(Step::More) => budget.get_or_insert_with(Budget::new).spend().await,
+                None => break,
             }
         }
         self.send_promises_due().await
@@ -237,11 +242,12 @@ impl Chain {
         Ok(states)
     }
 
-    /// Does one piece of work; says whether there was one.
-    pub(crate) fn step(&mut self) -> Result<bool> {
+    /// Does one piece of work; says whether its operator has more to say, or that there was none.
+    fn step(&mut self) -> Result<Option<Step>> {
         let Some(work) = self.work.pop() else {
-            return Ok(false);
+            return Ok(None);
         };
+        let mut all = Step::Done;
         match work {
             Work::Batch {
                 stage: index,
@@ -272,8 +278,8 @@ impl Chain {
                 stage: index,
                 frontier,
             } => {
-                let step = self.stages[index].on_frontier(frontier)?;
-                self.work.push(match step {
+                all = self.stages[index].on_frontier(frontier)?;
+                self.work.push(match all {
                     Step::More => Work::Frontier {
                         stage: index,
                         frontier,
@@ -288,8 +294,8 @@ impl Chain {
                 }
             }
             Work::Timer { stage: index } => {
-                let step = self.stages[index].on_timer()?;
-                self.work.push(match step {
+                all = self.stages[index].on_timer()?;
+                self.work.push(match all {
                     Step::More => Work::Timer { stage: index },
                     Step::Done => Work::Promise { stage: index },
                 });
@@ -299,29 +305,30 @@ impl Chain {
                 // What is set free came with the end of what it waited for.
                 let head = &mut self.stages[0];
                 head.out.begin(runtime::now(), PartitionId(0));
-                let step = head.call(|operator, out| operator.on_input_end(input, out))?;
-                self.work.push(match step {
+                all = head.call(|operator, out| operator.on_input_end(input, out))?;
+                self.work.push(match all {
                     Step::More => Work::InputEnd { input },
                     Step::Done => Work::Promise { stage: 0 },
                 });
                 self.deliver(0);
             }
             Work::Flush { stage: index } => {
-                if self.stages[index].on_flush()? == Step::More {
+                all = self.stages[index].on_flush()?;
+                if all == Step::More {
                     self.work.push(Work::Flush { stage: index });
                 }
                 self.deliver(index);
             }
             Work::End { stage: index } => {
-                let step = self.stages[index].call(|operator, out| operator.on_end(out))?;
-                match step {
+                all = self.stages[index].call(|operator, out| operator.on_end(out))?;
+                match all {
                     Step::More => self.work.push(Work::End { stage: index }),
                     Step::Done => self.forward_end(index),
                 }
                 self.deliver(index);
             }
         }
-        Ok(true)
+        Ok(Some(all))
     }
 
     /// Takes what a stage has put out to where it goes.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use millstream::connectors::from_channel;
 use millstream::operators::{MapState, Process, Timer, Ttl, Turn};
 use millstream::prelude::*;
 use millstream::runtime;
@@ -196,4 +197,34 @@ fn a_map_forgets_what_it_has_not_heard_for_long() {
     });
     flow.simulate(1).unwrap();
     assert_eq!(results.take(), ["a0", "b30", "a60", "b90"]);
+}
+
+#[test]
+fn timers_that_never_end_do_not_keep_a_flow_from_being_killed() {
+    let (ask, asked) = flume::bounded(10);
+    let (begin, begun) = flume::bounded(1);
+    let flow = Flow::new("endless", move |flow| {
+        let begin = begin.clone();
+        flow.source("asked", from_channel(asked.clone()))
+            .event_time(|at| Timestamp::from_secs(*at), Lateness::none())
+            .key_by(|_| ())
+            .process_fn(
+                "endless",
+                |_, _: &mut u64, turn| turn.set_timer(Timer::EventTime(turn.time())),
+                move |timer, _, turn: &mut Turn<'_, (), ()>| {
+                    _ = begin.try_send(());
+                    turn.set_timer(timer);
+                },
+            )
+            .values()
+            .sink("out", discard());
+    });
+    // On the machine's threads: in a simulation no time passes that could be used up.
+    runtime::block_on(async move {
+        let running = flow.with_parallelism(1).start().await.unwrap();
+        ask.send_async(1).await.unwrap();
+        begun.recv_async().await.unwrap();
+        running.handle().kill();
+        running.join().await.unwrap();
+    });
 }

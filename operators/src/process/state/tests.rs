@@ -281,3 +281,37 @@ fn how_long_something_lives_is_told_in_words() {
     let most = Ttl::event_time(Duration::MAX).expiry(&clocks);
     assert!(most > at(i64::MAX / 8));
 }
+
+/// Says later, by the wall clock, what it heard.
+#[derive(Clone)]
+struct Later;
+
+impl Process<String, i64> for Later {
+    type State = ValueState<i64>;
+    type Out = i64;
+
+    fn state(&self) -> Self::State {
+        ValueState::with_ttl(Ttl::event_time(micros(10)))
+    }
+
+    fn on_record(&self, n: i64, heard: &mut Self::State, turn: &mut Turn<'_, String, i64>) {
+        heard.set(n, turn);
+        turn.set_timer(Timer::ProcessingTime(
+            turn.processing_time() + micros(1_000),
+        ));
+    }
+
+    fn on_timer(&self, _: Timer, heard: &mut Self::State, turn: &mut Turn<'_, String, i64>) {
+        turn.emit(heard.get(turn).copied().unwrap_or(-1));
+    }
+}
+
+#[test]
+fn the_wall_clock_does_not_let_expire_what_lives_by_event_time() {
+    harness(Later)
+        .check(
+            &["a=1@5 ~1000 a=2@6 ^15 ~2000 a=3@16 ^26 ~3000 |"],
+            &["a=1@1000 ^15 a=2@15 ^26 a=-1@26 |"],
+        )
+        .unwrap();
+}
