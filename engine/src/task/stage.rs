@@ -93,7 +93,9 @@ impl Stage {
         let Frontier::At(watermark) = frontier else {
             return Ok(Step::Done);
         };
-        self.counters.watermark(watermark.time);
+        if !self.has_clock {
+            self.counters.watermark(watermark.time);
+        }
         self.out.begin(watermark.arrival, PartitionId(0));
         self.call(|operator, out| operator.on_watermark(watermark, out))
     }
@@ -124,6 +126,9 @@ impl Stage {
     /// Promises what is news.
     pub(crate) fn promise(&mut self) -> Option<Frontier> {
         let promise = self.news()?;
+        if let (true, Frontier::At(watermark)) = (self.has_clock, promise) {
+            self.counters.watermark(watermark.time);
+        }
         self.said = promise;
         Some(promise)
     }
