@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::runtime;
 use crate::time::Timestamp;
 
 /// The counters of one replica, noted once per batch.
@@ -96,8 +98,10 @@ pub struct VertexMetrics {
     pub ahead: u64,
     /// Records it could not decode or encode, or got no answer for.
     pub bad: u64,
-    /// How far event time has come: the lowest watermark of its replicas.
+    /// How far event time has come: the lowest watermark of its replicas; of a vertex that makes time, its own.
     pub watermark: Option<Timestamp>,
+    /// How far the watermark was behind the wall clock when this was read. (Of a replay of old records it is their age.)
+    pub watermark_lag: Option<Duration>,
 }
 
 /// The counters of all replicas of a flow, read at any time.
@@ -123,6 +127,7 @@ impl Metrics {
     }
 
     pub(crate) fn read(&self) -> Vec<VertexMetrics> {
+        let now = runtime::wall();
         self.vertices
             .iter()
             .map(|(vertex, replicas)| {
@@ -136,6 +141,7 @@ impl Metrics {
                     .iter()
                     .map(|replica| replica.watermark.load(Ordering::Relaxed));
                 let lowest = watermarks.min().filter(|&lowest| lowest != NO_WATERMARK);
+                let watermark = lowest.map(Timestamp::from_micros);
                 VertexMetrics {
                     vertex: vertex.to_string(),
                     records_in: sum(|c| &c.records_in),
@@ -145,7 +151,8 @@ impl Metrics {
                     untimed: sum(|c| &c.untimed),
                     ahead: sum(|c| &c.ahead),
                     bad: sum(|c| &c.bad),
-                    watermark: lowest.map(Timestamp::from_micros),
+                    watermark,
+                    watermark_lag: watermark.map(|watermark| now.since(watermark)),
                 }
             })
             .collect()

@@ -137,9 +137,13 @@ impl Known<'_> {
                 if let Some(stage) = told.stages.get(stage) {
                     time.waits.clone_from(&stage.explained.waits);
                     time.partitions.clone_from(&stage.explained.partitions);
-                    if !time.partitions.is_empty() {
-                        time.watermark = stage.promise.watermark().map(|at| at.time);
-                    }
+                    // As of the answer; an idle input has none to tell.
+                    let stands_at = match time.partitions.is_empty() {
+                        true => stage.input,
+                        false => stage.promise,
+                    };
+                    let stands_at = stands_at.watermark().map(|watermark| watermark.time);
+                    time.watermark = stands_at.or(noted);
                 }
                 if stage == 0 {
                     time.paused_for = told.paused_for.and_then(|number| self.aligned(number));

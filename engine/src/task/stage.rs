@@ -97,7 +97,9 @@ impl Stage {
             Frontier::Idle => return self.on_flush(),
             Frontier::Unknown => return Ok(Step::Done),
         };
-        self.counters.watermark(watermark.time);
+        if !self.has_clock {
+            self.counters.watermark(watermark.time);
+        }
         self.out.begin(watermark.arrival, PartitionId(0));
         self.call(|operator, out| operator.on_watermark(watermark, out))
     }
@@ -133,6 +135,9 @@ impl Stage {
     /// Promises what is news.
     pub(crate) fn promise(&mut self) -> Option<Frontier> {
         let promise = self.news()?;
+        if let (true, Frontier::At(watermark)) = (self.has_clock, promise) {
+            self.counters.watermark(watermark.time);
+        }
         self.said = promise;
         Some(promise)
     }

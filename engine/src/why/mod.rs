@@ -119,7 +119,7 @@ pub enum Because {
     Partition(PartitionTime),
     /// Records are in flight here that the watermark must not overtake.
     InFlight,
-    /// Nothing comes from here: all its partitions are idle, or there are none.
+    /// Nothing comes in here: all its partitions, or inputs, are idle or have ended.
     Idle,
     /// It makes no event time.
     NoTime,

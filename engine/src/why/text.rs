@@ -66,7 +66,7 @@ impl Display for Holder {
         match &self.because {
             Because::Partition(partition) => partition.fmt(f),
             Because::InFlight => f.write_str("records are in flight there"),
-            Because::Idle => f.write_str("nothing comes from there, all its partitions are idle"),
+            Because::Idle => f.write_str("idle, nothing comes in there"),
             Because::NoTime => f.write_str("it makes no event time"),
             Because::NoAnswer => f.write_str("it does not answer"),
         }

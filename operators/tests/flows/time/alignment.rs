@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use millstream::prelude::*;
-use millstream::runtime::{self, simulate};
+use millstream::runtime::{self, simulate, timeout};
 
 use super::{at, seconds_of, ticks};
 
@@ -97,6 +97,25 @@ fn a_paused_source_serves_barriers() {
             "{sum}, seed {seed}"
         );
     }
+}
+
+/// A waker that is lost between two threads would let a source sleep for ever.
+#[test]
+fn on_threads_whoever_sleeps_is_woken() {
+    let results = Collect::new();
+    let out = results.clone();
+    let flow = Flow::new("threads", move |flow| {
+        let timed = |name| {
+            flow.source(name, from_iter(0..100_000))
+                .event_time(|n| at(*n), Lateness::none())
+        };
+        let all = timed("one").union(timed("two")).union(timed("three"));
+        all.filter(|n| n % 1_000 == 0).sink("out", out.sink());
+    });
+    let flow = flow.with_parallelism(2).with_alignment(seconds(0));
+    let ended = runtime::block_on(timeout(minutes(5), flow.run()));
+    ended.expect("it does not end").unwrap();
+    assert_eq!(results.take().len(), 300);
 }
 
 #[test]

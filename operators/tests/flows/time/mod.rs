@@ -1,6 +1,7 @@
 //! Event time of whole flows: how watermarks are made, who waits for whom, and what a flow says of it.
 
 mod alignment;
+mod day;
 mod watermarks;
 mod why;
 

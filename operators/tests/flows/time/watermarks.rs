@@ -170,6 +170,17 @@ fn the_year_3000_is_counted_and_closes_nothing() {
         flow.with_parallelism(2).simulate(5).unwrap()
     };
     let report = run(Lateness::none().with_max_ahead(days(1)));
+    let minutes = report.vertex("minutes").unwrap();
+    assert_eq!(minutes.watermark, Some(at(700)));
+    // The virtual wall clock begins in 2020.
+    assert_eq!(
+        minutes.watermark_lag.unwrap().as_secs(),
+        1_577_836_800 - 700
+    );
+    assert_eq!(
+        report.vertex("times.event_time").unwrap().watermark,
+        Some(at(700))
+    );
     assert_eq!((report.ahead(), report.late()), (1, 0));
     assert!(report.to_string().contains("1 too far ahead"), "{report}");
     let report = run(Lateness::none().with_max_ahead(None));
