@@ -14,8 +14,11 @@ use crate::scope::Tail;
 use crate::window::general::{Clock, GeneralWindows, Rules};
 use crate::window::once::WindowAggregate;
 use crate::window::preaggregate;
+use crate::window::sliced::sliced;
 use crate::window::tumbling::gcd;
-use crate::window::{LATE, Tumbling, WindowAssigner, WindowResult, WindowedStream, check, note};
+use crate::window::{
+    LATE, Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check, note,
+};
 
 /// The keyed stream of what windows come to.
 pub type WindowResults<K, V> = KeyedStream<K, WindowResult<K, V>>;
@@ -136,6 +139,9 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
                 })
             });
             return (make, kind);
+        }
+        if let Some(windows) = self.once_as::<Sliding>() {
+            return sliced::<K, T, A>(windows, aggregate, gives_late);
         }
         let kind = match self.clock {
             Clock::Watermark => format!("{kind}, with panes"),

@@ -2,8 +2,8 @@
 //!
 //! By duty: an [`assigner`] says which windows a record falls into ([`tumbling`], [`sliding`], [`session`],
 //! [`global`], the user's own); a [`trigger`] when they speak; a [`pane`] is what they say. [`stream`] is what the
-//! user writes; [`aggregate`] picks the operator: [`once`] for tumbling windows that speak once, [`general`] for all
-//! else.
+//! user writes; [`aggregate`] picks the operator: [`once`] for tumbling windows that speak once, [`sliced`] for sliding
+//! ones, [`general`] for all else; [`preaggregate`] does a part of the work before the shuffle.
 //! Windows by number of records are in [`count`].
 
 mod aggregate;
@@ -16,6 +16,7 @@ mod open;
 mod pane;
 mod preaggregate;
 mod session;
+mod sliced;
 mod sliding;
 mod stream;
 mod trigger;

@@ -44,6 +44,21 @@ impl Sliding {
         self.offset = whole_micros(offset).checked_rem(self.slide).unwrap_or(0);
         self
     }
+
+    /// How long a window is, in microseconds.
+    pub(super) fn size(&self) -> i64 {
+        self.size
+    }
+
+    /// How long after one window the next begins, in microseconds.
+    pub(super) fn slide(&self) -> i64 {
+        self.slide
+    }
+
+    /// How long after the epoch a window begins: from 0 up to, and not including, the slide.
+    pub(super) fn offset(&self) -> i64 {
+        self.offset
+    }
 }
 
 impl WindowAssigner for Sliding {

@@ -17,9 +17,14 @@ fn run(name: &str, mut operator: impl Operator, keys: u64, per_micro: u64, total
     while n < total {
         let mut batch = Batch::new(Instant::from_nanos(0));
         for _ in 0..1024 {
-            x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            x = x
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             let key = (x >> 33) % keys;
-            batch.records.push(Record { time: at((n / per_micro) as i64), value: Keyed::new(key, ()) });
+            batch.records.push(Record {
+                time: at((n / per_micro) as i64),
+                value: Keyed::new(key, ()),
+            });
             n += 1;
         }
         let mut batch = AnyBatch::new(batch);
@@ -29,7 +34,10 @@ fn run(name: &str, mut operator: impl Operator, keys: u64, per_micro: u64, total
         let w = (n / per_micro) as i64;
         if w > last {
             last = w;
-            let watermark = Watermark { time: at(w), arrival: Instant::from_nanos(0) };
+            let watermark = Watermark {
+                time: at(w),
+                arrival: Instant::from_nanos(0),
+            };
             loop {
                 let t = std::time::Instant::now();
                 let step = operator.on_watermark(watermark, &mut out).unwrap();
@@ -40,11 +48,18 @@ fn run(name: &str, mut operator: impl Operator, keys: u64, per_micro: u64, total
                     port.take_sealed(&mut sealed);
                 }
                 results += sealed.iter().map(|s| s.batch.len()).sum::<usize>();
-                if step == Step::Done { break; }
+                if step == Step::Done {
+                    break;
+                }
             }
         }
     }
-    eprintln!("{name}: {} ns/record on_batch, {} ns/record fire, {results} results, {} ns/result", spent.as_nanos() as u64 / n, fire.as_nanos() as u64 / n, fire.as_nanos() as u64 / results.max(1) as u64);
+    eprintln!(
+        "{name}: {} ns/record on_batch, {} ns/record fire, {results} results, {} ns/result",
+        spent.as_nanos() as u64 / n,
+        fire.as_nanos() as u64 / n,
+        fire.as_nanos() as u64 / results.max(1) as u64
+    );
 }
 
 #[test]
@@ -56,16 +71,58 @@ fn cost() {
         // ten records per key and window
         let per_micro = keys / 100; // window of 1000 us has 10 * keys records
         let size = micros(1000);
-        run(&format!("{keys} once"), WindowAggregate::<u64, (), _>::new(Tumbling::of(size), count(), false), keys, per_micro, total);
-        let g = |w: Wishes| GeneralWindows::<u64, (), _>::new(Rules { gives_late: false, ..rules(&Tumbling::of(size), w) }, count());
-        run(&format!("{keys} general tumbling"), g(plain()), keys, per_micro, total);
-        run(&format!("{keys} general late 500"), g(Wishes { lateness: 500, ..plain() }), keys, per_micro, total);
-        run(&format!("{keys} general early by 100"), g(Wishes { trigger: Trigger::at_watermark().early(Every::time(micros(100))), ..plain() }), keys, per_micro, total);
-        let s = GeneralWindows::<u64, (), _>::new(rules(&Session::gap(micros(300)), plain()), count());
+        run(
+            &format!("{keys} once"),
+            WindowAggregate::<u64, (), _>::new(Tumbling::of(size), count(), false),
+            keys,
+            per_micro,
+            total,
+        );
+        let g = |w: Wishes| {
+            GeneralWindows::<u64, (), _>::new(
+                Rules {
+                    gives_late: false,
+                    ..rules(&Tumbling::of(size), w)
+                },
+                count(),
+            )
+        };
+        run(
+            &format!("{keys} general tumbling"),
+            g(plain()),
+            keys,
+            per_micro,
+            total,
+        );
+        run(
+            &format!("{keys} general late 500"),
+            g(Wishes {
+                lateness: 500,
+                ..plain()
+            }),
+            keys,
+            per_micro,
+            total,
+        );
+        run(
+            &format!("{keys} general early by 100"),
+            g(Wishes {
+                trigger: Trigger::at_watermark().early(Every::time(micros(100))),
+                ..plain()
+            }),
+            keys,
+            per_micro,
+            total,
+        );
+        let s =
+            GeneralWindows::<u64, (), _>::new(rules(&Session::gap(micros(300)), plain()), count());
         run(&format!("{keys} sessions"), s, keys, per_micro, total);
         if keys < 1_000_000 {
-        let s = GeneralWindows::<u64, (), _>::new(rules(&Sliding::of(size, micros(100)), plain()), count());
-        run(&format!("{keys} sliding 10"), s, keys, per_micro, total);
+            let s = GeneralWindows::<u64, (), _>::new(
+                rules(&Sliding::of(size, micros(100)), plain()),
+                count(),
+            );
+            run(&format!("{keys} sliding 10"), s, keys, per_micro, total);
         }
     }
 }

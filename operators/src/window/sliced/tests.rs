@@ -1,0 +1,149 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use millstream_engine::harness::Harness;
+use proptest::prelude::*;
+
+use super::*;
+use crate::testing::{Given, at, entry, given, script, show};
+use crate::{arg_max, count, sum};
+
+/// Counts and adds up: slices are taken out again.
+fn retracting(windows: Sliding) -> Harness {
+    harness(
+        windows,
+        (count(), sum(|value: &i64| *value)),
+        |(count, sum)| format!("{count}:{sum}"),
+    )
+}
+
+/// Finds the highest value: slices are combined.
+fn combining(windows: Sliding) -> Harness {
+    let highest = arg_max(|value: &i64| *value, |value: &i64| *value);
+    harness(windows, highest, |highest| highest.to_string())
+}
+
+fn harness<A>(windows: Sliding, aggregate: A, show_value: fn(&A::Out) -> String) -> Harness
+where
+    A: Aggregate<i64, State: Clone>,
+{
+    Harness::new(move |replica| {
+        Made(sliced::<String, i64, A>(windows, aggregate.clone(), true).0(replica))
+    })
+    .with_keyed_input(entry)
+    .with_output(
+        move |result: &Keyed<String, WindowResult<String, A::Out>>| {
+            let WindowResult {
+                key, window, value, ..
+            } = &result.value;
+            assert_eq!(key, &result.key);
+            format!("{key}:{}..:{}", window.start.as_micros(), show_value(value))
+        },
+    )
+    .with_output(show::<i64>)
+}
+
+/// The operator as the vertex makes it.
+struct Made(Box<dyn Operator>);
+
+impl Operator for Made {
+    fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        self.0.on_batch(input, batch, out)
+    }
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
+        self.0.on_watermark(watermark, out)
+    }
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.0.on_end(out)
+    }
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        self.0.snapshot(state)
+    }
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        self.0.restore(state)
+    }
+}
+
+fn sliding(size: i64, slide: i64, offset: i64) -> Sliding {
+    let micros = |n: i64| Duration::from_micros(n as u64);
+    Sliding::of(micros(size), micros(slide)).with_offset(micros(offset))
+}
+
+/// All values of every window that holds some, and the late records.
+fn naive(all: &[Given], windows: Sliding, show: fn(&[i64]) -> String) -> (String, String) {
+    let mut open: BTreeMap<(Timestamp, Timestamp, char), Vec<i64>> = BTreeMap::new();
+    let (mut results, mut late) = (String::new(), String::new());
+    let mut watermark = Timestamp::MIN;
+    let mut close = |open: &mut BTreeMap<_, Vec<i64>>, watermark: Timestamp| {
+        open.retain(|(end, start, key): &(Timestamp, Timestamp, char), values| {
+            if *end <= watermark {
+                let (start, last) = (start.as_micros(), end.as_micros() - 1);
+                results += &format!("{key}:{start}..:{}@{last} ", show(values));
+            }
+            *end > watermark
+        });
+    };
+    for given in all {
+        match *given {
+            Given::Record { key, value, time } => {
+                let (mut any, mut taken) = (false, false);
+                windows.assign(at(time), &mut |window| {
+                    any = true;
+                    if window.end > watermark {
+                        taken = true;
+                        open.entry((window.end, window.start, key))
+                            .or_default()
+                            .push(value);
+                    }
+                });
+                if any && !taken {
+                    late += &format!("{key}={value}@{time} ");
+                }
+            }
+            Given::Watermark(time) => {
+                watermark = at(time);
+                close(&mut open, watermark);
+            }
+        }
+    }
+    close(&mut open, Timestamp::MAX);
+    (results + "|", late + "|")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_retracts_equals_the_naive_windows_in_every_mode(
+        all in given(24), size in 1..40i64, slide in 1..20i64, offset in 0..20i64,
+    ) {
+        let windows = sliding(size, slide, offset);
+        let shown = |values: &[i64]| format!("{}:{}", values.len(), values.iter().sum::<i64>());
+        let (results, late) = naive(&all, windows, shown);
+        retracting(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
+    }
+
+    #[test]
+    fn what_combines_equals_the_naive_windows_in_every_mode(
+        all in given(24), size in 1..40i64, slide in 1..20i64, offset in 0..20i64,
+    ) {
+        let windows = sliding(size, slide, offset);
+        let shown = |values: &[i64]| values.iter().max().map_or(String::new(), i64::to_string);
+        let (results, late) = naive(&all, windows, shown);
+        combining(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
+    }
+}
+
+#[test]
+fn windows_overlap_and_a_key_without_records_is_silent() {
+    retracting(sliding(10, 5, 0))
+        .check(
+            &["a=1@3 b=2@7 ^5 a=4@12 ^10 ^15 ^40 a=9@41 |"],
+            &[
+                "a:-5..:1:1@4 ^5 a:0..:1:1@9 b:0..:1:2@9 ^10 a:5..:1:4@14 b:5..:1:2@14 ^15 a:10..:1:4@19 ^40 \
+                 a:35..:1:9@44 a:40..:1:9@49 |",
+                "^5 ^10 ^15 ^40 |",
+            ],
+        )
+        .unwrap();
+}
