@@ -28,13 +28,14 @@
 //! ```
 //!
 //! Where to look: [`Flow`](prelude::Flow) and [`Stream`](prelude::Stream) are the language, [`connectors`] the
-//! outside, [`latency`] the measurements, [`runtime`] what user code calls to sleep or to be simulated,
-//! [`harness`] what tests an operator of your own.
+//! outside, [`latency`] the measurements, [`why`] what event time waits for, [`runtime`] what user code calls to sleep
+//! or to be simulated, [`harness`] what tests an operator of your own. The prelude is small: less common windows,
+//! triggers, aggregates, joins and state types are in [`operators`].
 
 pub use millstream_connectors as connectors;
 pub use millstream_engine::{
     Error, ErrorKind, Result, bad_record, batch, execution, harness, key, latency, metrics,
-    operator, outbox, plan, runtime, sink, source, state, time,
+    operator, outbox, plan, runtime, sink, source, state, time, why,
 };
 pub use millstream_operators as operators;
 
@@ -51,7 +52,8 @@ pub mod prelude {
     pub use crate::execution::{Ended, Execution, Report};
     pub use crate::operators::{
         Aggregate, Either, Flow, Key, KeyedStream, Lateness, OneOf3, OneOf4, Ordered, Pane, Scope,
-        Stream, Tumbling, Unordered, Window, WindowResult, count, max, mean, min, sum,
+        Session, Sliding, Stream, Tumbling, Unordered, Window, WindowResult, count, max, mean, min,
+        sum,
     };
     pub use crate::sink::Sink;
     pub use crate::source::Source;
