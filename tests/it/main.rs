@@ -15,3 +15,4 @@ mod support;
 mod tidy;
 mod time;
 mod waits;
+mod year;

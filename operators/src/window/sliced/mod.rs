@@ -1,6 +1,6 @@
 //! Windows that slide: each record touches one slice, whatever the size and the slide.
 //!
-//! By duty: [`cut`] says what the slices are; [`keys`] finds a key, [`key_slices`] is what it has; [`fold`] is what its
+//! By duty: [`cut`] says what the slices are; [`key_slices`] is what a key has; [`fold`] is what its
 //! slices come to, by retraction or by [`daba`]; [`rounds`] says which keys speak for a window.
 //!
 //! A key's slices are kept in the order of time, only those that hold records. The first of them are in its fold:
@@ -13,7 +13,6 @@ mod cut;
 mod daba;
 mod fold;
 mod key_slices;
-mod keys;
 mod rounds;
 
 use std::collections::BTreeMap;
@@ -30,13 +29,12 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::{Error, Result};
 
 use crate::aggregate::Aggregate;
-use crate::keyed::Key;
+use crate::keyed::{Entry, Key, KeySlots};
 use crate::window::{LATE, Pane, Sliding, Window, WindowAssigner, WindowResult};
 use cut::Cut;
 use daba::Daba;
 use fold::{Fold, Retracting, Slices};
 use key_slices::{KeySlices, Visit};
-use keys::{KeyEntry, Keys};
 use rounds::{Rounds, Turn};
 
 /// Makes the operator of windows that slide and speak once, when the watermark passes their end: with the kind of its
@@ -82,7 +80,7 @@ struct SlicedAggregate<K, T, A: Aggregate<T>, F> {
     cut: Cut,
     aggregate: A,
     gives_late: bool,
-    keys: Keys<K, KeySlices<A::State, F>>,
+    keys: KeySlots<K, KeySlices<A::State, F>>,
     rounds: Rounds,
     /// Where the record before was.
     last: Option<(Window, Place)>,
@@ -149,7 +147,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
             }
         }
         for (_, entry) in self.keys.iter() {
-            if let Turn::From(due) = entry.value.turn {
+            if let Turn::From(due) = entry.state.turn {
                 save(state, due, entry)?;
             }
         }
@@ -178,7 +176,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<
             cut,
             aggregate,
             gives_late,
-            keys: Keys::new(),
+            keys: KeySlots::new(),
             rounds: Rounds::new(),
             last: None,
             closed: Timestamp::MIN,
@@ -222,7 +220,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<
         let keys = &mut self.keys;
         while let Some(window) = self.rounds.window_before(self.open, |number, change| {
             if let Some(entry) = keys.get_mut(number) {
-                change(&mut entry.value.turn);
+                change(&mut entry.state.turn);
             }
         }) {
             let (first, behind) = (self.cut.first_slice(window), self.cut.behind(window));
@@ -263,30 +261,32 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<
 /// The number of a key, and its slices.
 #[inline]
 fn place<K: Key, S, F: Default>(
-    keys: &mut Keys<K, KeySlices<S, F>>,
+    keys: &mut KeySlots<K, KeySlices<S, F>>,
     hash: KeyHash,
     key: K,
 ) -> Result<(u32, &mut KeySlices<S, F>)> {
-    keys.place(hash, key)
-        .ok_or_else(|| Error::state("more keys than one replica can number: raise the parallelism"))
+    let (number, _) = keys.slot_of(hash, key, KeySlices::default);
+    let entry = keys.get_mut(number);
+    let entry = entry.ok_or_else(|| Error::internal("a key without its slot"))?;
+    Ok((number, &mut entry.state))
 }
 
 fn save<K: Key, S, F>(
     state: &mut StateWriter,
     due: i64,
-    entry: &KeyEntry<K, KeySlices<S, F>>,
+    entry: &Entry<K, KeySlices<S, F>>,
 ) -> Result<()>
 where
     Slices<S>: serde::Serialize,
     F: serde::Serialize,
 {
-    let KeySlices { slices, fold, .. } = &entry.value;
+    let KeySlices { slices, fold, .. } = &entry.state;
     state.put(entry.hash, &(due, &entry.key, slices, fold))
 }
 
 /// Gives the results of the keys whose turn it still is, as many as there is room for.
 fn visit_all<K: Key, T, A: Aggregate<T>, F: Fold<T, A>>(
-    keys: &mut Keys<K, KeySlices<A::State, F>>,
+    keys: &mut KeySlots<K, KeySlices<A::State, F>>,
     rounds: &mut Rounds,
     cut: &Cut,
     aggregate: &A,
@@ -299,7 +299,7 @@ fn visit_all<K: Key, T, A: Aggregate<T>, F: Fold<T, A>>(
             rounds.leaves();
             continue;
         };
-        let (hash, kept) = (entry.hash, &mut entry.value);
+        let (hash, kept) = (entry.hash, &mut entry.state);
         if let Some(total) = kept.slide(visit, aggregate) {
             let value = result(&entry.key, visit.window, aggregate.finish(total));
             let key = entry.key.clone();
@@ -318,7 +318,7 @@ fn visit_all<K: Key, T, A: Aggregate<T>, F: Fold<T, A>>(
                     let due = cut.first_window(open.index);
                     rounds.wait(number, &mut kept.turn, due);
                 }
-                None => keys.remove(number),
+                None => drop(keys.remove(number)),
             }
         }
         if port.is_full() {
