@@ -38,22 +38,16 @@ struct Row {
 
 const WINDOW_SECONDS: u64 = 10;
 
-fn flow(bids: &Path, out: &Path, parallelism: usize, preaggregated: Option<bool>) -> Report {
+fn flow(bids: &Path, out: &Path, parallelism: usize) -> Report {
     let (bids, out) = (bids.to_owned(), out.to_owned());
     let flow = Flow::new("bids", move |flow| {
-        let windows = flow
-            .source("bids", File::open(&bids).json::<Bid>())
+        flow.source("bids", File::open(&bids).json::<Bid>())
             .event_time(
                 |bid| Timestamp::from_millis(bid.date_time),
                 Lateness::bounded(seconds(4)),
             )
             .key_by(|bid| bid.auction)
-            .window(Tumbling::of(seconds(WINDOW_SECONDS)));
-        let windows = match preaggregated {
-            Some(preaggregated) => windows.preaggregated(preaggregated),
-            None => windows,
-        };
-        windows
+            .window(Tumbling::of(seconds(WINDOW_SECONDS)))
             .aggregate("auctions", (count(), max(|bid: &Bid| bid.price)))
             .map(|auction, result| Row {
                 auction,
@@ -83,7 +77,7 @@ fn main() {
     let bids = data::bids(&folder, number);
     for threads in [1, 2] {
         let (by_flow, by_hand) = (folder.join("flow.ndjson"), folder.join("hand.ndjson"));
-        let report = flow(&bids, &by_flow, threads, None);
+        let report = flow(&bids, &by_flow, threads);
         println!("\n{report}");
         for vertex in report
             .vertices
@@ -99,12 +93,7 @@ fn main() {
         println!("  {} equal results", flow_lines.len());
 
         let mut contest = Contest::new();
-        let a = contest.add("flow", || drop(flow(&bids, &by_flow, threads, None)));
-        let plain = (threads > 1).then(|| {
-            contest.add("flow, aggregating at the window only", || {
-                drop(flow(&bids, &by_flow, threads, Some(false)));
-            })
-        });
+        let a = contest.add("flow", || drop(flow(&bids, &by_flow, threads)));
         let b = contest.add("by hand", || by_hand::run(&bids, &by_hand, threads));
         contest.run(rounds);
         contest.print(&format!("parallelism {threads}"), number);
@@ -114,12 +103,5 @@ fn main() {
         let what = format!("parallelism {threads}, speed of the flow to the loop's");
         verdict(&format!("{what}, wall"), wall, wall.median >= 0.9, ">= 0.9");
         println!("{what}, CPU: {cpu}");
-        if let Some(plain) = plain {
-            let gain = contest
-                .middle(|costs| costs[plain].wall.as_secs_f64() / costs[a].wall.as_secs_f64());
-            println!(
-                "parallelism {threads}, aggregating before the shuffle too : not, wall: {gain}"
-            );
-        }
     }
 }

@@ -160,7 +160,7 @@ impl Flow {
 
     /// Builds its graph, anew with each call.
     pub fn graph(&self) -> Graph {
-        let scope = Scope::new(self.settings.parallelism);
+        let scope = Scope::default();
         (self.build)(&scope);
         scope.take_graph()
     }

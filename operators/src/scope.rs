@@ -12,8 +12,6 @@ use crate::stream::Stream;
 #[derive(Clone, Default)]
 pub struct Scope {
     graph: Rc<RefCell<Graph>>,
-    /// How many replicas the flow's vertices have that do not say otherwise.
-    parallelism: usize,
 }
 
 impl Scope {
@@ -27,19 +25,6 @@ impl Scope {
             from: vec![(vertex.output(0), Route::Forward)],
             timed: false,
         })
-    }
-
-    /// For a flow of this parallelism.
-    pub(crate) fn new(parallelism: usize) -> Self {
-        Scope {
-            parallelism,
-            ..Scope::default()
-        }
-    }
-
-    /// How many replicas the flow's vertices have that do not say otherwise.
-    pub(crate) fn parallelism(&self) -> usize {
-        self.parallelism
     }
 
     pub(crate) fn with<R>(&self, change: impl FnOnce(&mut Graph) -> R) -> R {

@@ -13,7 +13,6 @@ use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
 use crate::window::general::{Clock, GeneralWindows, Rules};
 use crate::window::once::WindowAggregate;
-use crate::window::preaggregate;
 use crate::window::sliced::sliced;
 use crate::window::tumbling::gcd;
 use crate::window::{
@@ -93,15 +92,8 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
         self.check(name);
         let (beat, is_one) = (self.beat(), self.is_one);
         let by_watermark = self.clock == Clock::Watermark;
-        let mut input = self.stream.tail.clone();
-        let pays = || preaggregate::pays::<A::State>(&input);
-        let in_parts = !gives_late && self.preaggregated.unwrap_or_else(pays);
-        let of_parts = self.once_as::<Tumbling>().filter(|_| in_parts);
-        if let Some(windows) = of_parts {
-            input = preaggregate::preaggregate::<K, T, A>(input, windows, &aggregate);
-        }
-        let input = input.routed(Route::ByKey);
-        let (make, kind) = self.into_operator(aggregate, gives_late, of_parts.is_some());
+        let input = self.stream.tail.clone().routed(Route::ByKey);
+        let (make, kind) = self.into_operator(aggregate, gives_late);
         let mut vertex = OperatorVertex::named(name, "window", make)
             .with_port(PortMaker::moving::<Keyed<K, WindowResult<K, A::Out>>>())
             .with_state(StateKind::of::<(K, A::State)>(&kind, 1));
@@ -120,12 +112,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     }
 
     /// The fastest operator there is for them, and of what kind its state is.
-    fn into_operator<A>(
-        self,
-        aggregate: A,
-        gives_late: bool,
-        of_parts: bool,
-    ) -> (MakeOperator, String)
+    fn into_operator<A>(self, aggregate: A, gives_late: bool) -> (MakeOperator, String)
     where
         A: Aggregate<T, State: Clone>,
     {
@@ -133,10 +120,9 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
         if let Some(windows) = self.once_as::<Tumbling>() {
             let make: MakeOperator = Box::new(move |_| {
                 let aggregate = aggregate.clone();
-                Box::new(match of_parts {
-                    true => WindowAggregate::<K, T, A>::of_parts(windows, aggregate),
-                    false => WindowAggregate::new(windows, aggregate, gives_late),
-                })
+                Box::new(WindowAggregate::<K, T, A>::new(
+                    windows, aggregate, gives_late,
+                ))
             });
             return (make, kind);
         }

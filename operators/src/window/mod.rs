@@ -3,7 +3,7 @@
 //! By duty: an [`assigner`] says which windows a record falls into ([`tumbling`], [`sliding`], [`session`],
 //! [`global`], the user's own); a [`trigger`] when they speak; a [`pane`] is what they say. [`stream`] is what the
 //! user writes; [`aggregate`] picks the operator: [`once`] for tumbling windows that speak once, [`sliced`] for sliding
-//! ones, [`general`] for all else; [`preaggregate`] does a part of the work before the shuffle.
+//! ones, [`general`] for all else.
 //! Windows by number of records are in [`count`].
 
 mod aggregate;
@@ -14,7 +14,6 @@ mod global;
 mod once;
 mod open;
 mod pane;
-mod preaggregate;
 mod session;
 mod sliced;
 mod sliding;

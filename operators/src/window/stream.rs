@@ -19,8 +19,6 @@ pub struct WindowedStream<K, T, W> {
     pub(super) clock: Clock,
     /// Whether all records are under one key, so that a single replica is enough.
     pub(super) is_one: bool,
-    /// Whether it is aggregated before the shuffle as well; `None`: where it pays.
-    pub(super) preaggregated: Option<bool>,
 }
 
 impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
@@ -60,7 +58,6 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
             lateness: Duration::ZERO,
             clock: Clock::Watermark,
             is_one: false,
-            preaggregated: None,
         }
     }
 }

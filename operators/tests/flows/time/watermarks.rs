@@ -122,7 +122,6 @@ fn what_lies_unread_because_the_flow_is_busy_is_not_silence() {
                 .flat_map(|at| vec![at; 40])
                 .key_by(|_| ())
                 .window(Tumbling::of(millis(250)))
-                .preaggregated(false) // so that its records are counted one by one
                 .aggregate("count", count())
                 .values()
                 .flat_map(|window| vec![window.value; 50])
