@@ -1,6 +1,5 @@
 //! Windows against a naive model, and what can be told by example.
 
-mod cost;
 mod naive;
 mod steps;
 
