@@ -24,7 +24,7 @@ use super::hyper_log_log::HyperLogLog;
 /// # let results = Collect::new();
 /// # let out = results.clone();
 /// # let flow = Flow::new("docs", move |flow| {
-/// flow.source("visitors", from_iter((0..100_000).map(|n| n % 20_000)))
+/// flow.source("visits", from_iter((0..100_000).map(|n| n % 20_000)))
 ///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
 ///     .key_by(|_| "page".to_owned())
 ///     .window(Tumbling::of(minutes(1)))

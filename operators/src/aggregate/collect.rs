@@ -17,7 +17,7 @@ use super::Aggregate;
 /// # let results = Collect::new();
 /// # let out = results.clone();
 /// # let flow = Flow::new("docs", move |flow| {
-/// flow.source("words", from_iter(["to", "be", "or", "not"]))
+/// flow.source("text", from_iter(["to", "be", "or", "not"]))
 ///     .event_time(|word| Timestamp::from_secs(word.len() as i64), Lateness::bounded(minutes(1)))
 ///     .key_by(|_| "line".to_owned())
 ///     .window(Tumbling::of(minutes(1)))

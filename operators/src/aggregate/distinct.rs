@@ -17,7 +17,7 @@ use super::Aggregate;
 /// # let results = Collect::new();
 /// # let out = results.clone();
 /// # let flow = Flow::new("docs", move |flow| {
-/// flow.source("users", from_iter([7, 3, 7, 1, 3]))
+/// flow.source("visits", from_iter([7, 3, 7, 1, 3]))
 ///     .event_time(|user| Timestamp::from_secs(*user), Lateness::bounded(minutes(1)))
 ///     .key_by(|_| "page".to_owned())
 ///     .window(Tumbling::of(minutes(1)))

@@ -84,9 +84,7 @@ pub trait Aggregate<T>: Clone + Send + 'static {
     /// Takes out the state of records that were brought in before, while others remain; `None` if that cannot be done
     /// to the bit. Windows that slide cost one `merge` and one of these for each slide; without it they combine parts.
     ///
-    /// ```ignore
-    /// const RETRACT: Option<Retract<Self, u64>> = Some(|_, count, gone| *count -= gone);
-    /// ```
+    /// For a count it is `Some(|_, count, gone| *count -= gone)`.
     const RETRACT: Option<Retract<Self, Self::State>> = None;
 
     /// The state of a single record.

@@ -109,7 +109,7 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     }
 
     /// [`try_map_async`](Stream::try_map_async) with the records whose calls failed as a stream of its own: each with
-    /// the error of its last attempt, and counted as bad (so there is nothing to skip). With [`Ordered`] each of the two streams is in order.
+    /// the error of its last attempt, and counted as bad (so there is nothing to skip). With [`Ordered`](crate::Ordered) each of the two streams is in order.
     ///
     /// ```
     /// # use millstream::prelude::*;

@@ -22,7 +22,7 @@ pub struct WindowedStream<K, T, W> {
 }
 
 impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
-    /// Cuts the stream into windows of event time, each key's for itself: [`Tumbling`], [`Sliding`](crate::Sliding),
+    /// Cuts the stream into windows of event time, each key's for itself: [`Tumbling`](crate::Tumbling), [`Sliding`](crate::Sliding),
     /// [`Session`](crate::Session), [`Global`](crate::Global), or a [`WindowAssigner`] of one's own.
     ///
     /// A window's result is given when the watermark passes its end, unless its

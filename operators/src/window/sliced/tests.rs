@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millstream_engine::harness::Harness;
+use millstream_engine::batch::{Batch, Record};
+use millstream_engine::harness::{Harness, saved};
+use millstream_engine::outbox::PortMaker;
 use proptest::prelude::*;
 
 use super::*;
@@ -146,4 +148,59 @@ fn windows_overlap_and_a_key_without_records_is_silent() {
             ],
         )
         .unwrap();
+}
+
+type Counts = Keyed<u64, WindowResult<u64, u64>>;
+
+#[test]
+fn many_results_leave_in_steps_and_a_snapshot_between_loses_none() {
+    let make =
+        || SlicedAggregate::<u64, (), _, Retracting<u64>>::new(sliding(10, 5, 0), count(), false);
+    let port = PortMaker::moving::<Counts>().make_single();
+    let (mut operator, mut out) = (make(), Outbox::new(vec![port]));
+    let mut batch = Batch::new(Instant::from_nanos(0));
+    let record = |key| Record {
+        time: at(3),
+        value: Keyed::new(key, ()),
+    };
+    batch.records = (0..20_000u64).map(record).collect();
+    operator
+        .on_batch(0, &mut AnyBatch::new(batch), &mut out)
+        .unwrap();
+    for end in [5, 10] {
+        let watermark = Watermark {
+            time: at(end),
+            arrival: Instant::from_nanos(0),
+        };
+        let (mut keys, mut steps) = (Vec::new(), 0);
+        loop {
+            steps += 1;
+            let step = operator.on_watermark(watermark, &mut out).unwrap();
+            let mut sealed = Vec::new();
+            for port in out.ports_mut() {
+                port.seal_all();
+                port.take_sealed(&mut sealed);
+            }
+            assert!(sealed.len() <= 17);
+            for sealed in &mut sealed {
+                for record in &sealed.batch.of::<Counts>().unwrap().records {
+                    let WindowResult {
+                        key, window, value, ..
+                    } = &record.value.value;
+                    assert_eq!((window.end, *value), (at(end), 1));
+                    keys.push(*key);
+                }
+            }
+            if step == Step::Done {
+                break;
+            }
+            let state = saved(128, |state| operator.snapshot(state)).unwrap();
+            operator = make();
+            operator
+                .restore(&StateReader::new(&state, 128, 0, 1))
+                .unwrap();
+        }
+        keys.sort_unstable();
+        assert!(steps > 2 && keys.into_iter().eq(0..20_000), "{steps} steps");
+    }
 }
