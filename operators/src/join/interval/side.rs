@@ -6,8 +6,15 @@ use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Records by time; of equal times, in the order they came.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Side<T>(VecDeque<Kept<T>>);
+///
+/// Most keys have one record at a time: it lies in the key's own place, without an allocation.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) enum Side<T> {
+    #[default]
+    Empty,
+    One(Kept<T>),
+    Many(VecDeque<Kept<T>>),
+}
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Kept<T> {
@@ -17,25 +24,21 @@ pub(super) struct Kept<T> {
     pub(super) value: T,
 }
 
-impl<T> Default for Side<T> {
-    fn default() -> Self {
-        Side(VecDeque::new())
-    }
-}
-
 impl<T> Side<T> {
     #[inline]
     pub(super) fn insert(&mut self, record: Kept<T>) {
-        if self.0.is_empty() {
-            // Most keys have one record at a time: room for four would be most of the state.
-            self.0.reserve_exact(1);
-        }
-        match self.0.back() {
-            Some(last) if last.time > record.time => {
-                let place = self.0.partition_point(|other| other.time <= record.time);
-                self.0.insert(place, record);
+        match std::mem::take(self) {
+            Side::Empty => *self = Side::One(record),
+            Side::One(first) => {
+                let mut records = VecDeque::with_capacity(2);
+                records.push_back(first);
+                insert_by_time(&mut records, record);
+                *self = Side::Many(records);
             }
-            _ => self.0.push_back(record),
+            Side::Many(mut records) => {
+                insert_by_time(&mut records, record);
+                *self = Side::Many(records);
+            }
         }
     }
 
@@ -46,20 +49,26 @@ impl<T> Side<T> {
         first: Timestamp,
         last: Timestamp,
     ) -> impl Iterator<Item = &mut Kept<T>> {
-        let begin = match self.0.front() {
-            Some(earliest) if earliest.time < first => {
-                self.0.partition_point(|record| record.time < first)
-            }
-            _ => 0,
+        let (front, back): (&mut [_], &mut [_]) = match self {
+            Side::Empty => (&mut [], &mut []),
+            Side::One(record) => (std::slice::from_mut(record), &mut []),
+            Side::Many(records) => records.as_mut_slices(),
         };
-        self.0
-            .range_mut(begin..)
+        let from = |records: &[Kept<T>]| records.partition_point(|record| record.time < first);
+        let (front_from, back_from) = (from(front), from(back));
+        front[front_from..]
+            .iter_mut()
+            .chain(&mut back[back_from..])
             .take_while(move |record| record.time <= last)
     }
 
     /// The earliest.
     pub(super) fn first(&self) -> Option<&Kept<T>> {
-        self.0.front()
+        match self {
+            Side::Empty => None,
+            Side::One(record) => Some(record),
+            Side::Many(records) => records.front(),
+        }
     }
 
     /// Forgets those for which the last moment a partner could be at is over, and gives those of them that had none,
@@ -72,12 +81,35 @@ impl<T> Side<T> {
     ) -> Option<Timestamp> {
         let mut pause = false;
         loop {
-            let last = last_of(self.0.front()?.time);
+            let last = last_of(self.first()?.time);
             if pause || until.is_some_and(|watermark| last >= watermark) {
                 return Some(last);
             }
-            let record = self.0.pop_front()?;
+            let record = self.pop_first()?;
             pause = !record.matched && alone(&record.value, record.time.max(last));
         }
+    }
+
+    fn pop_first(&mut self) -> Option<Kept<T>> {
+        if let Side::Many(records) = self
+            && records.len() > 1
+        {
+            return records.pop_front();
+        }
+        match std::mem::take(self) {
+            Side::Empty => None,
+            Side::One(record) => Some(record),
+            Side::Many(mut records) => records.pop_front(),
+        }
+    }
+}
+
+fn insert_by_time<T>(records: &mut VecDeque<Kept<T>>, record: Kept<T>) {
+    match records.back() {
+        Some(last) if last.time > record.time => {
+            let place = records.partition_point(|other| other.time <= record.time);
+            records.insert(place, record);
+        }
+        _ => records.push_back(record),
     }
 }

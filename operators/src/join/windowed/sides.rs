@@ -41,6 +41,15 @@ fn take<W: WindowAssigner, K: Key, S: Sides, T: Send + 'static>(
     Ok(late)
 }
 
+/// Most keys have one record of an input in a window: room for four would be most of the state.
+#[inline]
+fn push<T>(records: &mut Vec<T>, record: T) {
+    if records.is_empty() {
+        records.reserve_exact(1);
+    }
+    records.push(record);
+}
+
 macro_rules! sides {
     ($($input:tt $type:ident),+) => {
         impl<$($type: State),+> Sides for ($(Vec<$type>,)+) {
@@ -50,7 +59,7 @@ macro_rules! sides {
                 batch: &mut AnyBatch,
             ) -> Result<u64> {
                 match input {
-                    $($input => take(slices, batch, |sides, value: $type| sides.$input.push(value)),)+
+                    $($input => take(slices, batch, |sides, value: $type| push(&mut sides.$input, value)),)+
                     _ => Err(Error::internal(format!("a join without input {input}"))),
                 }
             }
