@@ -12,6 +12,7 @@ mod keyed;
 mod pipe;
 mod process;
 mod scope;
+mod shape;
 mod steps;
 mod stream;
 #[cfg(test)]

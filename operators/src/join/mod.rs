@@ -47,7 +47,7 @@ pub trait SameKey<K>: Key {}
 impl<K: Key> SameKey<K> for K {}
 
 /// Puts the vertex of a join behind its keyed inputs, and goes on with its first output.
-fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> Tail {
+pub(crate) fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> Tail {
     let timed = first.timed && others.iter().all(|tail| tail.timed);
     let mut joined = first.routed(Route::ByKey).through(vertex);
     for (other, input) in others.iter().zip(1..) {

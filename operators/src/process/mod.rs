@@ -17,7 +17,7 @@ use millstream_engine::state::StateKind;
 use millstream_engine::time::whole_micros;
 
 use crate::keyed::{Key, KeyedStream};
-use operator::Processing;
+pub(crate) use operator::Processing;
 
 /// What to do with the records of each key: for what no window, join or fold says.
 ///
@@ -148,4 +148,4 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

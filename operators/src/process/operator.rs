@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use millstream_engine::batch::AnyBatch;
+use millstream_engine::batch::{AnyBatch, Record};
 use millstream_engine::key::{KeyHash, Keyed};
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
@@ -25,7 +25,7 @@ const FOLLOWING: u64 = 1_000;
 const WATERMARK: &str = "watermark";
 
 /// One replica: a process, its keys and their timers.
-pub(super) struct Processing<K, T, P: Process<K, T>> {
+pub(crate) struct Processing<K, T, P: Process<K, T>> {
     process: P,
     vertex: Arc<str>,
     pub(super) keys: KeySlots<K, Kept<P::State>>,
@@ -38,6 +38,8 @@ pub(super) struct Processing<K, T, P: Process<K, T>> {
     left_at_end: Option<u64>,
     /// The keys that `on_end` is yet to be called for, once no timer is left.
     leaving: Option<Vec<Entry<K, Kept<P::State>>>>,
+    /// Records the process found too late, in this call.
+    late: u64,
     of: PhantomData<fn(T)>,
 }
 
@@ -60,7 +62,7 @@ impl<S> Kept<S> {
 type Saved<K, S> = (K, S, Vec<Timestamp>, Vec<Timestamp>);
 
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
-    pub(super) fn new(process: P, vertex: &Arc<str>) -> Self {
+    pub(crate) fn new(process: P, vertex: &Arc<str>) -> Self {
         Processing {
             ticks: Ticks::of(process.timer_resolution()),
             wheels: [Wheel::new(), Wheel::new()],
@@ -70,6 +72,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             watermark: None,
             left_at_end: None,
             leaving: None,
+            late: 0,
             of: PhantomData,
         }
     }
@@ -89,6 +92,41 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             first_ticks: [self.ticks.from(passed), self.ticks.from(processing_time)],
             phase: Phase::GoesOn,
         }
+    }
+
+    /// Hands records to the process.
+    pub(crate) fn take(
+        &mut self,
+        records: impl Iterator<Item = Record<Keyed<K, T>>>,
+        out: &mut Outbox,
+    ) -> Result<()> {
+        let mut moment = self.moment(out.processing_time());
+        let watermark = self.watermark.unwrap_or(Timestamp::MIN);
+        let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
+        for record in records {
+            let Keyed { hash, key, value } = record.value;
+            let kept = || Kept::of(self.process.state());
+            let (owner, spare) = self.keys.slot_of(hash, key, kept);
+            let Some(entry) = self.keys.get_mut(owner) else {
+                continue;
+            };
+            moment.time = record.time;
+            moment.clocks.event_time = record.time.max(watermark);
+            let Kept { state, timers } = &mut entry.state;
+            let mut turn = Turn {
+                key: &entry.key,
+                hash,
+                spare,
+                port,
+                timers,
+                moment,
+                late: &mut self.late,
+            };
+            self.process.on_record(value, state, &mut turn);
+            self.settle(owner);
+        }
+        out.count_late(std::mem::take(&mut self.late));
+        Ok(())
     }
 
     /// Gives their turn to the keys that have one in a wheel until `until`, or until there is enough to send.
@@ -146,6 +184,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
+                late: &mut self.late,
             };
             self.process.on_timer(timer, state, &mut turn);
         } else {
@@ -191,31 +230,7 @@ fn endless(vertex: &str) -> Error {
 
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, P> {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let mut moment = self.moment(out.processing_time());
-        let watermark = self.watermark.unwrap_or(Timestamp::MIN);
-        let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
-        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
-            let Keyed { hash, key, value } = record.value;
-            let kept = || Kept::of(self.process.state());
-            let (owner, spare) = self.keys.slot_of(hash, key, kept);
-            let Some(entry) = self.keys.get_mut(owner) else {
-                continue;
-            };
-            moment.time = record.time;
-            moment.clocks.event_time = record.time.max(watermark);
-            let Kept { state, timers } = &mut entry.state;
-            let mut turn = Turn {
-                key: &entry.key,
-                hash,
-                spare,
-                port,
-                timers,
-                moment,
-            };
-            self.process.on_record(value, state, &mut turn);
-            self.settle(owner);
-        }
-        Ok(())
+        self.take(batch.of::<Keyed<K, T>>()?.records.drain(..), out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
@@ -276,6 +291,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
                 port,
                 timers: &mut timers,
                 moment,
+                late: &mut self.late,
             };
             self.process.on_end(&mut state, &mut turn);
             if port.is_full() {

@@ -44,6 +44,8 @@ pub struct Turn<'a, K, U> {
     pub(super) port: &'a mut Port<Keyed<K, U>>,
     pub(super) timers: &'a mut KeyTimers,
     pub(super) moment: Moment,
+    /// Records counted as late, in this call of the operator.
+    pub(super) late: &'a mut u64,
 }
 
 /// When a call is.
@@ -135,6 +137,11 @@ impl<K, U> Turn<'_, K, U> {
     pub fn cancel_timer(&mut self, timer: Timer) -> bool {
         let tick = self.moment.ticks.from(timer.time());
         self.timers.cancel(timer.clock(), tick)
+    }
+
+    /// Counts the record at hand as late: it is left out because the [`watermark`](Turn::watermark) has passed its time.
+    pub(crate) fn count_late(&mut self) {
+        *self.late += 1;
     }
 
     pub(super) fn clocks(&self) -> &Clocks {

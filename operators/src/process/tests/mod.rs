@@ -3,5 +3,5 @@
 mod naive;
 mod timers;
 
-pub(super) use naive::{Given, given, harness, script};
+pub(crate) use naive::{Given, given, harness, script};
 pub(super) use timers::{UnderTest, batch, under_test, watermark};

@@ -8,7 +8,7 @@ use crate::process::operator::Processing;
 use crate::process::{Process, Timer, Turn};
 use crate::testing::{at, entry, show};
 
-pub(in crate::process) fn harness<P: Process<String, i64>>(process: P) -> Harness
+pub(crate) fn harness<P: Process<String, i64>>(process: P) -> Harness
 where
     P::Out: std::fmt::Display,
 {
@@ -19,14 +19,14 @@ where
 
 /// What comes, one thing after the other.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::process) enum Given {
+pub(crate) enum Given {
     Record { key: char, op: i64, time: i64 },
     Watermark(i64),
     ProcessingTime(i64),
 }
 
 /// Records of three keys, in any order and late as well, while both clocks rise.
-pub(in crate::process) fn given(most: usize) -> impl Strategy<Value = Vec<Given>> {
+pub(crate) fn given(most: usize) -> impl Strategy<Value = Vec<Given>> {
     let record = (proptest::char::range('a', 'c'), 0..10i64, -60..60i64)
         .prop_map(|(key, op, time)| Given::Record { key, op, time });
     let step = prop_oneof![
@@ -50,7 +50,7 @@ pub(in crate::process) fn given(most: usize) -> impl Strategy<Value = Vec<Given>
     })
 }
 
-pub(in crate::process) fn script(all: &[Given]) -> String {
+pub(crate) fn script(all: &[Given]) -> String {
     let text = |given: &Given| match given {
         Given::Record { key, op, time } => format!("{key}={op}@{time} "),
         Given::Watermark(time) => format!("^{time} "),

@@ -1,0 +1,34 @@
+//! Rate and shape: fewer records, later ones, others in order, several in one.
+//!
+//! | step | what it does | what it goes by | what it keeps |
+//! |---|---|---|---|
+//! | [`throttle`](crate::Stream::throttle) | so many records in a time, the stream waits | the runtime's clock | the rest of one batch |
+//! | [`sample`](crate::Stream::sample) | a part of the keys | the key's hash | nothing |
+//! | [`sample_latest`](crate::KeyedStream::sample_latest) | the latest of each key, once in a time | processing time | a record for each key |
+//! | [`batch`](crate::KeyedStream::batch) | several records in one | number, processing time | the records of a batch |
+//! | [`dedup`](crate::KeyedStream::dedup) | the first of equal ones | the time to live | each key, for so long |
+//! | [`sort`](crate::KeyedStream::sort) | records in order | the watermark | what the watermark has not passed |
+//! | [`zip_latest`](crate::KeyedStream::zip_latest) | the latest of two streams | the watermark | the same, and the latest of each key |
+
+mod by_time;
+mod dedup;
+mod gather;
+mod sample;
+mod sort;
+mod throttle;
+mod zip_latest;
+
+use millstream_engine::Error;
+
+use crate::scope::Tail;
+
+/// Notes a mistake if a stream that is shaped by its times has none.
+fn check_timed<'a>(mut tails: impl Iterator<Item = &'a Tail>, name: &str) {
+    if let Some(tail) = tails.find(|tail| !tail.timed) {
+        let text = format!(
+            "`{name}` goes by event time, but a stream before it has none: call `.event_time(|record| …, \
+             Lateness::bounded(…))` on it, best right behind the source"
+        );
+        tail.scope.with(|graph| graph.error(Error::config(text)));
+    }
+}
