@@ -66,6 +66,14 @@ impl<K: Eq, S> KeyTable<K, S> {
         self.0.clear();
     }
 
+    /// Takes out the entries for whose state `is_it` holds.
+    pub(crate) fn extract(
+        &mut self,
+        mut is_it: impl FnMut(&S) -> bool,
+    ) -> impl Iterator<Item = Entry<K, S>> {
+        self.0.extract_if(move |entry| is_it(&entry.state))
+    }
+
     /// Takes all entries out; the memory is kept.
     pub(crate) fn drain(&mut self) -> impl ExactSizeIterator<Item = Entry<K, S>> {
         self.0.drain()

@@ -65,8 +65,8 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     /// # let results = Collect::new();
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
-    /// flow.source("prices", from_iter([("vase", 5), ("lamp", 2), ("vase", 7)]))
-    ///     .key_by(|(item, _)| item.to_string())
+    /// flow.source("prices", from_iter([('v', 5), ('l', 2), ('v', 7)]))
+    ///     .key_by(|(item, _)| *item)
     ///     .sample_latest("now-and-then", seconds(1))
     ///     .values()
     ///     .sink("out", out.sink());
@@ -74,7 +74,7 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     /// # flow.with_parallelism(2).simulate(1)?;
     /// let mut prices = results.take();
     /// prices.sort();
-    /// assert_eq!(prices, [("lamp", 2), ("vase", 7)]);
+    /// assert_eq!(prices, [('l', 2), ('v', 7)]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
     ///

@@ -6,11 +6,13 @@
 //! | [`sample`](crate::Stream::sample) | a part of the keys | the key's hash | nothing |
 //! | [`sample_latest`](crate::KeyedStream::sample_latest) | the latest of each key, once in a time | processing time | a record for each key |
 //! | [`batch`](crate::KeyedStream::batch) | several records in one | number, processing time | the records of a batch |
+//! | [`conflate`](crate::KeyedStream::conflate) | records merged into one | whether what follows is behind | up to 1,024 keys, never saved |
 //! | [`dedup`](crate::KeyedStream::dedup) | the first of equal ones | the time to live | each key, for so long |
 //! | [`sort`](crate::KeyedStream::sort) | records in order | the watermark | what the watermark has not passed |
 //! | [`zip_latest`](crate::KeyedStream::zip_latest) | the latest of two streams | the watermark | the same, and the latest of each key |
 
 mod by_time;
+mod conflate;
 mod dedup;
 mod gather;
 mod sample;

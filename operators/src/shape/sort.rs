@@ -23,7 +23,7 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     /// # let results = Collect::new();
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
-    /// flow.source("readings", from_iter([(3, "c"), (1, "a"), (2, "b")]))
+    /// flow.source("readings", from_iter([(3, 'c'), (1, 'a'), (2, 'b')]))
     ///     .event_time(|(second, _)| Timestamp::from_secs(*second), Lateness::bounded(seconds(5)))
     ///     .key_by(|_| ())
     ///     .sort("in-order")
@@ -31,7 +31,7 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     ///     .sink("out", out.sink());
     /// # });
     /// # flow.with_parallelism(2).simulate(1)?;
-    /// assert_eq!(results.take(), [(1, "a"), (2, "b"), (3, "c")]);
+    /// assert_eq!(results.take(), [(1, 'a'), (2, 'b'), (3, 'c')]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
     ///

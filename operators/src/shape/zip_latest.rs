@@ -34,14 +34,14 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     /// # let results = Collect::new();
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
-    /// # let timed = |name: &str, rows: [(&'static str, i64, u32); 2]| {
+    /// # let timed = |name: &str, rows: [(char, i64, u32); 2]| {
     /// #     flow.source(name, from_iter(rows))
     /// #         .event_time(|(_, at, _)| Timestamp::from_secs(*at), Lateness::none())
-    /// #         .key_by(|(room, ..)| room.to_string())
+    /// #         .key_by(|(room, ..)| *room)
     /// # };
     /// // Each stream has records `(room, second, value)`.
-    /// let degrees = timed("degrees", [("hall", 1, 20), ("hall", 5, 22)]);
-    /// let humidity = timed("humidity", [("hall", 2, 40), ("hall", 4, 45)]);
+    /// let degrees = timed("degrees", [('h', 1, 20), ('h', 5, 22)]);
+    /// let humidity = timed("humidity", [('h', 2, 40), ('h', 4, 45)]);
     /// degrees
     ///     .zip_latest("climate", humidity, |_, degrees, humidity| (degrees.2, humidity.2))
     ///     .values()
