@@ -198,3 +198,46 @@ fn bad_records_go_to_a_file_of_dead_letters() {
     assert_eq!(letters[1]["position"], "byte 15");
     assert_eq!(letters[1]["vertex"], "readings");
 }
+
+/// Three lines to a file, the middle one with a line break in it.
+fn to_lines(
+    name: &str,
+    policy: impl Fn() -> BadRecords + Send + Sync + 'static,
+) -> (millstream::Result<Report>, String) {
+    let path = folder(name).join("out.txt");
+    let out = path.clone();
+    let flow = Flow::new(name, move |flow| {
+        let lines = ["one", "t\nwo", "three"].map(str::to_owned);
+        let file = File::create(&out).lines();
+        flow.source("texts", from_iter(lines))
+            .sink("out", file.on_bad_records(policy()));
+    });
+    let outcome = flow.with_parallelism(1).run_blocking();
+    (outcome, fs::read_to_string(path).unwrap_or_default())
+}
+
+#[test]
+fn what_a_sink_cannot_write_follows_the_same_policy() {
+    let (outcome, _) = to_lines("unwritable-fail", || BadRecords::Fail);
+    let error = outcome.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.vertex()),
+        (ErrorKind::Data, Some("out"))
+    );
+    assert!(error.to_string().contains("record 2"), "{error}");
+
+    let (outcome, written) = to_lines("unwritable-skip", || BadRecords::Skip);
+    assert_eq!((outcome.unwrap().bad(), &*written), (1, "one\nthree\n"));
+
+    let letters = Collect::new();
+    let all = letters.clone();
+    let (outcome, written) = to_lines("unwritable-letter", move || BadRecords::to(all.sink()));
+    assert_eq!((outcome.unwrap().bad(), &*written), (1, "one\nthree\n"));
+    let letters: Vec<DeadLetter> = letters.take();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(
+        (&*letters[0].vertex, &*letters[0].position),
+        ("out", "record 2")
+    );
+    assert!(letters[0].cause.contains("line break"), "{:?}", letters[0]);
+}

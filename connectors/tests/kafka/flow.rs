@@ -1,9 +1,11 @@
 //! Whole flows.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use millstream::connectors::memory::Collect;
+use millstream::connectors::memory::{Collect, for_each};
 use millstream::prelude::{Execution, Flow};
 use millstream::runtime::{block_on, sleep, timeout};
 use millstream_connectors::kafka::{Kafka, KafkaSource};
@@ -92,6 +94,116 @@ fn a_flow_that_was_stopped_goes_on_where_it_was() {
     let values = sorted(&collect.take());
     let repeated = values.len() - all.len();
     assert!(values == sorted(&all), "{repeated} values were repeated");
+}
+
+/// Looks again and again at what the group has committed, then at what `had` says the sink has had: how often the
+/// offsets were ahead, and how many different states of them there were.
+async fn watched(
+    execution: &Execution,
+    committed: impl Fn() -> i64,
+    had: impl Fn() -> i64,
+    all: i64,
+) -> (usize, usize) {
+    let (mut ahead, mut states) = (0, std::collections::BTreeSet::new());
+    loop {
+        let offsets = committed();
+        ahead += usize::from(offsets > had());
+        states.insert(offsets);
+        if offsets >= all {
+            execution.stop();
+            return (ahead, states.len());
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[test]
+fn offsets_are_never_ahead_of_a_slow_sink() {
+    let broker = Broker::any();
+    let topic = broker.topic(3);
+    let all = broker.fill(&topic, 3, 2_500).len() as i64;
+    let group = unique("group");
+    let source = broker.numbers(&topic).with_group(&group);
+    let (begun, written) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
+    let (counts, has) = (begun.clone(), written.clone());
+    let flow = Flow::new("slow", move |flow| {
+        let (counts, has) = (counts.clone(), has.clone());
+        flow.source("numbers", source.clone())
+            .inspect(move |_| _ = counts.fetch_add(1, Ordering::SeqCst))
+            .rebalance()
+            .map(|number| number)
+            .sink(
+                "slow",
+                for_each(move |_: u64| {
+                    if has.load(Ordering::SeqCst) % 10 == 0 {
+                        // Not to be done in a sink; but a disk might.
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    has.fetch_add(1, Ordering::SeqCst);
+                }),
+            );
+    })
+    .with_parallelism(2)
+    .with_commit_interval(Duration::from_millis(20));
+    block_on(async {
+        let execution = started(&flow).await;
+        let committed = || broker.committed(&topic, &group, 3).iter().sum();
+        let had = || written.load(Ordering::SeqCst);
+        let watching = timeout(2 * LONG, watched(&execution, committed, had, all)).await;
+        let (ahead, states) = watching.expect("all is committed in the end");
+        assert_eq!(ahead, 0, "offsets were committed of what the sink had not");
+        assert!(
+            states > 3,
+            "the offsets moved {states} times: that shows nothing"
+        );
+        execution.join().await.unwrap();
+        assert_eq!(begun.load(Ordering::SeqCst), all);
+    });
+}
+
+#[test]
+fn partitions_move_between_two_running_flows_and_nothing_is_lost() {
+    let broker = Broker::any();
+    let topic = broker.topic(4);
+    let mut all = broker.fill(&topic, 4, 500);
+    let group = unique("group");
+    let source = broker
+        .quick(Kafka::topic(&topic))
+        .with_bootstrap(&broker.bootstrap)
+        .with_group(&group);
+    let (first, second) = (Collect::new(), Collect::new());
+    let both = |count: usize| first.len() + second.len() >= count;
+    block_on(async {
+        let one = started(&collecting(&source, &first)).await;
+        fills(&first, all.len()).await;
+        let two = started(&collecting(&source, &second)).await;
+        // Until the second has been given partitions, and records of them.
+        let mut next = 500;
+        while second.is_empty() {
+            for partition in 0..4 {
+                let number = partition * 1_000_000 + next;
+                broker.write(&topic, partition as i32, [number]);
+                all.push(number);
+            }
+            next += 1;
+            assert!(next < 1_500, "the second flow gets nothing");
+            sleep(Duration::from_millis(30)).await;
+        }
+        let filled = async {
+            while !both(all.len()) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(timeout(LONG, filled).await.is_some());
+        for execution in [one, two] {
+            execution.stop();
+            execution.join().await.unwrap();
+        }
+    });
+    let mut came = sorted(&[first.take(), second.take()].concat());
+    came.dedup();
+    all.sort_unstable();
+    assert_eq!(came, all);
 }
 
 #[test]
