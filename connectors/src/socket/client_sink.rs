@@ -87,6 +87,7 @@ impl<F: Framing, E: Encoder> Sink for SocketSink<F, E> {
 
     async fn open(self, _: SinkSetup) -> Result<Vec<Self::Writer>> {
         no_simulation(&self.send_to.address)?;
+        self.send_to.address.check()?;
         let address = self.send_to.address;
         Ok(vec![SocketWriter {
             name: address.to_string(),

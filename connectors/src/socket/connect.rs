@@ -11,7 +11,9 @@ use crate::framing::{Framing, Lines};
 
 /// A connection to be made, and made again when it is lost.
 ///
-/// The peer need not be there when the flow starts.
+/// The peer need not be there when the flow starts: unless told otherwise by
+/// [`with_reconnect`](Connect::with_reconnect) or [`once`](Connect::once), connecting is tried again and again, at
+/// growing intervals, and each failure is logged as a warning (by `tracing`).
 #[derive(Clone, Debug)]
 pub struct Connect {
     pub(super) address: Address,

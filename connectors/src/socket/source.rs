@@ -61,6 +61,7 @@ impl<F: Framing, D: Decoder> Source for SocketSource<F, D> {
         match self.way {
             Way::Connect(connect) => {
                 no_simulation(&connect.address)?;
+                connect.address.check()?;
                 let limits = Limits::trusting().with_idle_deadline(connect.idle_deadline);
                 let door = Door::dial(connect.address, connect.reconnect);
                 Ok(vec![SocketReader::new(door, limits, format)])

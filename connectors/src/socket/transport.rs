@@ -23,6 +23,19 @@ pub(super) enum Address {
 }
 
 impl Address {
+    /// Refuses what can never be connected to. (That the name is unknown or nobody listens may pass.)
+    pub(super) fn check(&self) -> Result<()> {
+        let Address::Tcp(address) = self else {
+            return Ok(());
+        };
+        match address.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(()),
+            _ => Err(Error::config(format!(
+                "`{address}` is not an address to connect to: it should be `host:port`, with a port up to 65535"
+            ))),
+        }
+    }
+
     pub(super) async fn connect(&self) -> io::Result<Socket> {
         match self {
             Address::Tcp(address) => {
@@ -243,5 +256,23 @@ mod tests {
             drop(living);
             assert!(!path.exists());
         });
+    }
+
+    #[test]
+    fn only_what_can_be_connected_to_is_tried() {
+        let check = |address: &str| Address::Tcp(address.to_owned()).check();
+        for good in [
+            "localhost:80",
+            "127.0.0.1:65535",
+            "[::1]:9000",
+            "nohost.invalid:1",
+        ] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["localhost", "localhost:99999", ":80", "localhost:http", ""] {
+            let error = check(bad).unwrap_err().to_string();
+            assert!(error.contains("`host:port`"), "{error}");
+        }
+        assert!(Address::Unix("/nonexistent".into()).check().is_ok());
     }
 }

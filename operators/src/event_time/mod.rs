@@ -53,7 +53,8 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// The watermark is the lowest over the partitions of the source of what `watermarks` makes of their records: with
     /// [`Lateness::bounded`] the latest time so far, less the bound. It moves on once per batch, behind the batch: how
     /// finely it moves, and so which records are late, depends on how the records come, but none is late that is not
-    /// behind by more than the lateness. A partition that has fallen idle is not waited for. Place it near the source:
+    /// behind by more than the lateness. (So the few records of a small test come in one batch, and none is late to
+    /// another; a source that pauses between them shows it.) A partition that has fallen idle is not waited for. Place it near the source:
     /// behind a [`rebalance`](Stream::rebalance) or a [`union`](Stream::union) the source's partitions can no longer be
     /// told apart, and what came in order is out of order.
     ///
