@@ -39,7 +39,7 @@ pub(crate) use operator::Processing;
 /// 6. Between the timers that one watermark sets off the task sends what was put out: a million timers at once need no more
 ///    memory than a few.
 ///
-/// The state grows with the keys that have some, and with the timers that are set (about 35 bytes each).
+/// The state grows with the keys that have some, and with the timers that are set (about 25 bytes each, and 40 more for each key).
 ///
 /// ```
 /// # use millstream::prelude::*;
