@@ -1,5 +1,6 @@
 //! Keyed streams: partitioned so that equal keys meet.
 
+pub(crate) mod prefetch;
 mod rolling;
 mod slots;
 mod table;

@@ -3,7 +3,7 @@
 use hashbrown::{HashTable, hash_table};
 use millstream_engine::key::KeyHash;
 
-use crate::keyed::Entry;
+use crate::keyed::{Entry, prefetch};
 
 /// State of type `S` for each key, in numbered slots.
 ///
@@ -56,6 +56,43 @@ impl<K: Eq, S> KeySlots<K, S> {
                 (slot, None)
             }
         }
+    }
+
+    /// Brings what is kept of the next few of these keys near: also what `more` reads of each state.
+    #[inline]
+    pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>, more: impl Fn(&S) -> u64) {
+        if self.is_near() {
+            return;
+        }
+        let mut slots = [0; prefetch::GROUP];
+        for (slot, hash) in slots.iter_mut().zip(hashes) {
+            // The first that looks like it, so that nothing waits for what it is.
+            *slot = self.table.find(hash.0, |_| true).copied().unwrap_or(0);
+        }
+        self.prefetch_slots(&slots, more);
+    }
+
+    /// The same of keys whose slots are known.
+    #[inline]
+    pub(crate) fn prefetch_slots(&self, slots: &[u32], more: impl Fn(&S) -> u64) {
+        if self.is_near() {
+            return;
+        }
+        let slots = slots.iter().take(prefetch::GROUP);
+        let entries = slots.filter_map(|slot| self.slots.get(*slot as usize)?.as_ref());
+        let mut read = 0;
+        for entry in entries.clone() {
+            read ^= entry.hash.0;
+        }
+        for entry in entries {
+            read ^= more(&entry.state);
+        }
+        std::hint::black_box(read);
+    }
+
+    /// Whether all of it is in the caches in any case.
+    fn is_near(&self) -> bool {
+        self.slots.len() * size_of::<Option<Entry<K, S>>>() < prefetch::FROM
     }
 
     #[inline]

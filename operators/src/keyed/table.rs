@@ -4,6 +4,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table;
 use millstream_engine::key::KeyHash;
 
+use crate::keyed::prefetch;
+
 /// State of type `S` for each key.
 ///
 /// The order of its entries follows from what was done to it alone: the hash has no random seed.
@@ -26,6 +28,22 @@ impl<K: Eq, S> KeyTable<K, S> {
     pub(crate) fn place(&mut self, hash: KeyHash, key: &K) -> hash_table::Entry<'_, Entry<K, S>> {
         let is_it = |entry: &Entry<K, S>| entry.hash == hash && entry.key == *key;
         self.0.entry(hash.0, is_it, |entry| entry.hash.0)
+    }
+
+    /// Brings what is kept of these keys near.
+    #[inline]
+    pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) {
+        if self.0.len() * size_of::<Entry<K, S>>() < prefetch::FROM {
+            return;
+        }
+        let mut read = 0;
+        for hash in hashes {
+            // The first that looks like it, so that nothing waits for what it is.
+            if let Some(entry) = self.0.find(hash.0, |_| true) {
+                read ^= entry.hash.0;
+            }
+        }
+        std::hint::black_box(read);
     }
 
     /// The entry of a key, if it has one.

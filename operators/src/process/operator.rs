@@ -11,7 +11,7 @@ use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::{Error, Result};
 
-use crate::keyed::{Entry, Key, KeySlots};
+use crate::keyed::{Entry, Key, KeySlots, prefetch};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
 use crate::process::turn::{Moment, Phase, Timer, Turn};
@@ -138,7 +138,12 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         out: &mut Outbox,
     ) -> Result<Step> {
         let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
-        for _ in 0..AT_ONCE {
+        for number in 0..AT_ONCE {
+            if number % prefetch::GROUP == 0 {
+                let mut soon = [0; prefetch::GROUP];
+                self.wheels[clock as usize].next_owners(&mut soon);
+                self.keys.prefetch_slots(&soon, |_| 0);
+            }
             let Some((owner, tick)) = self.wheels[clock as usize].next_due(until) else {
                 return Ok(Step::Done);
             };
@@ -230,7 +235,13 @@ fn endless(vertex: &str) -> Error {
 
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, P> {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        self.take(batch.of::<Keyed<K, T>>()?.records.drain(..), out)
+        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
+        while !records.as_slice().is_empty() {
+            self.keys
+                .prefetch(prefetch::hashes(records.as_slice()), |_| 0);
+            self.take(records.by_ref().take(prefetch::GROUP), out)?;
+        }
+        Ok(())
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {

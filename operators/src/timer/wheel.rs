@@ -160,6 +160,23 @@ impl Wheel {
         None
     }
 
+    /// Tells as many of those that are due next as are at hand.
+    pub(crate) fn next_owners(&self, owners: &mut [u32]) {
+        let lists = &self.wheels[0];
+        let (mut left, mut link) = (lists.occupied, NONE);
+        for owner in owners {
+            if link == NONE {
+                let Some(list) = lists.lists.get(left.trailing_zeros() as usize) else {
+                    return;
+                };
+                left &= left - 1;
+                link = list.first;
+            }
+            let hung = &self.hung[link as usize];
+            (*owner, link) = (hung.owner, hung.next);
+        }
+    }
+
     /// The list whose turn is next: its wheel, its digit, and its first tick.
     #[inline]
     fn first_list(&self) -> Option<(usize, usize, u64)> {

@@ -16,7 +16,7 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
-use crate::keyed::{Entry, Key};
+use crate::keyed::{Entry, Key, prefetch};
 use crate::window::open::OpenWindows;
 use crate::window::{LATE, Pane, Tumbling, Window, WindowResult};
 
@@ -42,23 +42,27 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K,
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut late = 0;
         self.open.begin(batch.arrival());
-        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
-            let Keyed { hash, key, value } = record.value;
-            let Some(table) = self.open.table(record.time) else {
-                late += 1;
-                if self.gives_late {
-                    let keyed = Keyed { hash, key, value };
-                    out.port(LATE)?.push_keyed(hash, keyed, record.time);
-                }
-                continue;
-            };
-            match table.place(hash, &key) {
-                hash_table::Entry::Occupied(mut entry) => {
-                    self.aggregate.add(&mut entry.get_mut().state, &value);
-                }
-                hash_table::Entry::Vacant(place) => {
-                    let state = self.aggregate.init(&value);
-                    place.insert(Entry { hash, key, state });
+        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
+        while !records.as_slice().is_empty() {
+            self.open.prefetch(prefetch::hashes(records.as_slice()));
+            for record in records.by_ref().take(prefetch::GROUP) {
+                let Keyed { hash, key, value } = record.value;
+                let Some(table) = self.open.table(record.time) else {
+                    late += 1;
+                    if self.gives_late {
+                        let keyed = Keyed { hash, key, value };
+                        out.port(LATE)?.push_keyed(hash, keyed, record.time);
+                    }
+                    continue;
+                };
+                match table.place(hash, &key) {
+                    hash_table::Entry::Occupied(mut entry) => {
+                        self.aggregate.add(&mut entry.get_mut().state, &value);
+                    }
+                    hash_table::Entry::Vacant(place) => {
+                        let state = self.aggregate.init(&value);
+                        place.insert(Entry { hash, key, state });
+                    }
                 }
             }
         }

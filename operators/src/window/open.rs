@@ -83,6 +83,16 @@ impl<K: Key, S: State> OpenWindows<K, S> {
         self.tables.get_mut(place)
     }
 
+    /// Brings near what these keys have in the window of the record before.
+    #[inline]
+    pub(super) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) {
+        if let Some((_, place)) = self.last
+            && let Some(table) = self.tables.get(place)
+        {
+            table.prefetch(hashes);
+        }
+    }
+
     #[cold]
     fn find(&mut self, time: Timestamp) -> Option<usize> {
         let window = self.windows.window_of(time);

@@ -118,6 +118,19 @@ impl<S, F: Folded> KeySlices<S, F> {
         fold.total(slices, aggregate)
     }
 
+    /// Reads what most records touch, to have it near.
+    #[inline]
+    pub(super) fn read_last(&self) -> u64 {
+        self.slices.back().map_or(0, |slice| slice.index as u64)
+    }
+
+    /// Reads what a window touches.
+    #[inline]
+    pub(super) fn read_ends(&self) -> u64 {
+        let first = self.slices.front().map_or(0, |slice| slice.index as u64);
+        first ^ self.read_last()
+    }
+
     /// Whether its fold has a slice from `first` on.
     #[inline]
     pub(super) fn has_folded_since(&self, first: i64) -> bool {

@@ -29,7 +29,7 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::{Error, Result};
 
 use crate::aggregate::Aggregate;
-use crate::keyed::{Entry, Key, KeySlots};
+use crate::keyed::{Entry, Key, KeySlots, prefetch};
 use crate::window::{LATE, Pane, Sliding, Window, WindowAssigner, WindowResult};
 use cut::Cut;
 use daba::Daba;
@@ -107,22 +107,27 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let (arrival, mut late) = (batch.arrival(), 0);
-        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
-            let Keyed { hash, key, value } = record.value;
-            let place = match self.last {
-                Some((bounds, place)) if bounds.contains(record.time) => place,
-                _ => self.find(record.time, arrival),
-            };
-            match place {
-                Place::Slice(index) => self.add(hash, key, index, &value)?,
-                Place::Late => {
-                    late += 1;
-                    if self.gives_late {
-                        let keyed = Keyed { hash, key, value };
-                        out.port(LATE)?.push_keyed(hash, keyed, record.time);
+        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
+        while !records.as_slice().is_empty() {
+            let hashes = prefetch::hashes(records.as_slice());
+            self.keys.prefetch(hashes, KeySlices::read_last);
+            for record in records.by_ref().take(prefetch::GROUP) {
+                let Keyed { hash, key, value } = record.value;
+                let place = match self.last {
+                    Some((bounds, place)) if bounds.contains(record.time) => place,
+                    _ => self.find(record.time, arrival),
+                };
+                match place {
+                    Place::Slice(index) => self.add(hash, key, index, &value)?,
+                    Place::Late => {
+                        late += 1;
+                        if self.gives_late {
+                            let keyed = Keyed { hash, key, value };
+                            out.port(LATE)?.push_keyed(hash, keyed, record.time);
+                        }
                     }
+                    Place::Gap => {}
                 }
-                Place::Gap => {}
             }
         }
         out.count_late(late);
@@ -294,7 +299,13 @@ fn visit_all<K: Key, T, A: Aggregate<T>, F: Fold<T, A>>(
     port: &mut Port<Keyed<K, WindowResult<K, A::Out>>>,
 ) -> (u64, Step) {
     let (mut given, time) = (0, visit.window.last());
+    let mut near = 0;
     while let Some(number) = rounds.key() {
+        if near == 0 {
+            near = prefetch::GROUP;
+            keys.prefetch_slots(rounds.ahead(), KeySlices::read_ends);
+        }
+        near -= 1;
         let Some(entry) = keys.get_mut(number) else {
             rounds.leaves();
             continue;

@@ -83,6 +83,12 @@ impl Rounds {
         self.live.get(self.at).copied()
     }
 
+    /// The keys whose turn it is next, from the one whose turn it is.
+    #[inline]
+    pub(super) fn ahead(&self) -> &[u32] {
+        self.live.get(self.at..).unwrap_or_default()
+    }
+
     /// The key has had its turn, and stays.
     #[inline]
     pub(super) fn stays(&mut self) {
