@@ -19,6 +19,7 @@ pub(crate) struct Counters {
     untimed: AtomicU64,
     ahead: AtomicU64,
     bad: AtomicU64,
+    repeats: AtomicU64,
     watermark: AtomicI64,
 }
 
@@ -32,6 +33,7 @@ impl Default for Counters {
             untimed: AtomicU64::new(0),
             ahead: AtomicU64::new(0),
             bad: AtomicU64::new(0),
+            repeats: AtomicU64::new(0),
             watermark: AtomicI64::new(NO_WATERMARK),
         }
     }
@@ -73,6 +75,12 @@ impl Counters {
         }
     }
 
+    pub(crate) fn repeats(&self, records: u64) {
+        if records > 0 {
+            self.repeats.fetch_add(records, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn watermark(&self, time: Timestamp) {
         self.watermark.store(time.as_micros(), Ordering::Relaxed);
     }
@@ -98,6 +106,8 @@ pub struct VertexMetrics {
     pub ahead: u64,
     /// Records it could not decode or encode, or got no answer for.
     pub bad: u64,
+    /// Records it dropped because they repeat one that it let through.
+    pub repeats: u64,
     /// How far event time has come: the lowest watermark of its replicas; of a vertex that makes time, its own.
     pub watermark: Option<Timestamp>,
     /// How far the watermark was behind the wall clock when this was read. (Of a replay of old records it is their age.)
@@ -151,6 +161,7 @@ impl Metrics {
                     untimed: sum(|c| &c.untimed),
                     ahead: sum(|c| &c.ahead),
                     bad: sum(|c| &c.bad),
+                    repeats: sum(|c| &c.repeats),
                     watermark,
                     watermark_lag: watermark.map(|watermark| now.since(watermark)),
                 }

@@ -63,6 +63,11 @@ impl Report {
     pub fn bad(&self) -> u64 {
         self.vertices.iter().map(|vertex| vertex.bad).sum()
     }
+
+    /// Records that were dropped because they repeat one that was let through, over all vertices.
+    pub fn repeats(&self) -> u64 {
+        self.vertices.iter().map(|vertex| vertex.repeats).sum()
+    }
 }
 
 impl fmt::Display for Report {
@@ -100,6 +105,9 @@ impl fmt::Display for Report {
             }
             if vertex.bad > 0 {
                 write!(f, "  {} bad", vertex.bad)?;
+            }
+            if vertex.repeats > 0 {
+                write!(f, "  {} repeats", vertex.repeats)?;
             }
             writeln!(f)?;
         }

@@ -20,6 +20,7 @@ pub struct Outbox {
     untimed: u64,
     bad: u64,
     ahead: u64,
+    repeats: u64,
     arrival: Instant,
     processing_time: Timestamp,
     waited: Duration,
@@ -36,6 +37,7 @@ impl Outbox {
             untimed: 0,
             bad: 0,
             ahead: 0,
+            repeats: 0,
             arrival: Instant::from_nanos(0),
             processing_time: Timestamp::MIN,
             waited: Duration::ZERO,
@@ -99,6 +101,11 @@ impl Outbox {
     /// Counts records whose event time is too far ahead of the wall clock.
     pub fn count_ahead(&mut self, records: u64) {
         self.ahead += records;
+    }
+
+    /// Counts records that were dropped because they repeat one that was let through.
+    pub fn count_repeats(&mut self, records: u64) {
+        self.repeats += records;
     }
 
     /// Notes that `records`, the oldest of which arrived at `arrival`, were held back by design until what
@@ -166,5 +173,10 @@ impl Outbox {
     /// Records too far ahead of the wall clock counted since the last call.
     pub fn take_ahead(&mut self) -> u64 {
         std::mem::take(&mut self.ahead)
+    }
+
+    /// Repeats counted since the last call.
+    pub fn take_repeats(&mut self) -> u64 {
+        std::mem::take(&mut self.repeats)
     }
 }

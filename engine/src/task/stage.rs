@@ -53,6 +53,7 @@ impl Stage {
         self.counters.late(self.out.take_late());
         self.counters.untimed(self.out.take_untimed());
         self.counters.bad(self.out.take_bad());
+        self.counters.repeats(self.out.take_repeats());
         if self.counters.ahead(self.out.take_ahead()) {
             tracing::warn!(
                 vertex = &*self.vertex,

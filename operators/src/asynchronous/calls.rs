@@ -135,7 +135,7 @@ impl<R> Calls<R> {
 }
 
 /// The even share of one of `parallelism` replicas; at least 1.
-pub(super) fn share(all: usize, replica: usize, parallelism: usize) -> usize {
+pub(crate) fn share(all: usize, replica: usize, parallelism: usize) -> usize {
     let parallelism = parallelism.max(1);
     let (each, rest) = (all / parallelism, all % parallelism);
     (each + usize::from(replica < rest)).max(1)

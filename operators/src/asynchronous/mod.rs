@@ -20,8 +20,10 @@ mod times;
 mod wakes;
 
 pub use by_key::StateGuard;
+pub(crate) use calls::share;
 pub use calls::{Calls, Once, Ordered, Repeated, Repeats, Unordered};
 pub use failure::{CallError, FailedCall};
+pub(crate) use rate::Bucket;
 pub use rate::RateLimit;
 pub use retry::Retry;
 

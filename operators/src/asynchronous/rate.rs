@@ -38,13 +38,21 @@ impl RateLimit {
         self
     }
 
-    pub(super) fn mistake(&self) -> Option<String> {
+    /// The same with a burst that has room for all that the rate allows within `slack`.
+    pub(crate) fn with_slack(self, slack: Duration) -> Self {
+        let within = self.within.as_nanos().max(1);
+        let allowed = u128::from(self.calls).saturating_mul(slack.as_nanos()) / within;
+        let allowed = u32::try_from(allowed).unwrap_or(u32::MAX);
+        self.with_burst(self.burst.max(allowed))
+    }
+
+    pub(crate) fn mistake(&self) -> Option<String> {
         let none = self.calls == 0 || self.burst == 0 || self.within.is_zero();
         none.then(|| "limits its rate to nothing: at least one call in a time".to_owned())
     }
 
     /// The bucket of one replica.
-    pub(super) fn bucket(&self, replica: usize, parallelism: usize) -> Bucket {
+    pub(crate) fn bucket(&self, replica: usize, parallelism: usize) -> Bucket {
         let burst = share(self.burst as usize, replica, parallelism) as u64;
         let within = u64::try_from(self.within.as_nanos()).unwrap_or(u64::MAX);
         let calls = u64::from(self.calls.max(1));
@@ -58,7 +66,7 @@ impl RateLimit {
 }
 
 /// When the calls of one replica may begin.
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// Nanoseconds from call to call.
     spacing: u64,
     /// How far calls may be ahead of that.
@@ -69,10 +77,25 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// Takes a token; says how long from now until the call may begin.
-    pub(super) fn take(&mut self, now: Instant) -> Duration {
-        let due = self.next.max(now.as_nanos());
-        self.next = due.saturating_add(self.spacing);
-        Duration::from_nanos((due - now.as_nanos()).saturating_sub(self.ahead))
+    pub(crate) fn take(&mut self, now: Instant) -> Duration {
+        let pause = self.opens() - now;
+        self.next = self.next.max(now.as_nanos()).saturating_add(self.spacing);
+        pause
+    }
+
+    /// When the next call may begin.
+    pub(crate) fn opens(&self) -> Instant {
+        Instant::from_nanos(self.next.saturating_sub(self.ahead))
+    }
+
+    /// When the next call is due if they are evenly spaced: what is to be kept of a bucket.
+    pub(crate) fn next(&self) -> Instant {
+        Instant::from_nanos(self.next)
+    }
+
+    /// Goes on where another bucket was.
+    pub(crate) fn go_on_from(&mut self, next: Instant) {
+        self.next = self.next.max(next.as_nanos());
     }
 }
 
@@ -104,6 +127,16 @@ mod tests {
                 prop_assert_eq!(begins, filled_at.max(now));
             }
         }
+    }
+
+    #[test]
+    fn slack_is_room_for_what_the_rate_allows_meanwhile() {
+        let slack = Duration::from_millis(10);
+        let burst = |limit: RateLimit| limit.with_slack(slack).burst;
+        assert_eq!(burst(RateLimit::per_second(10_000)), 100);
+        assert_eq!(burst(RateLimit::per_second(10_000).with_burst(500)), 500);
+        assert_eq!(burst(RateLimit::per_second(20)), 1);
+        assert_eq!(burst(RateLimit::new(600, Duration::from_secs(3_600))), 1);
     }
 
     #[test]

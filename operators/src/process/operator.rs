@@ -14,7 +14,7 @@ use millstream_engine::{Error, Result};
 use crate::keyed::{Entry, Key, KeySlots, prefetch};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
-use crate::process::turn::{Moment, Phase, Timer, Turn};
+use crate::process::turn::{LeftOut, Moment, Phase, Timer, Turn};
 use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
 
 /// Timers that go off before the task is let look around, though they put nothing out.
@@ -38,8 +38,8 @@ pub(crate) struct Processing<K, T, P: Process<K, T>> {
     left_at_end: Option<u64>,
     /// The keys that `on_end` is yet to be called for, once no timer is left.
     leaving: Option<Vec<Entry<K, Kept<P::State>>>>,
-    /// Records the process found too late, in this call.
-    late: u64,
+    /// In this call.
+    left_out: LeftOut,
     of: PhantomData<fn(T)>,
 }
 
@@ -72,7 +72,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             watermark: None,
             left_at_end: None,
             leaving: None,
-            late: 0,
+            left_out: LeftOut::default(),
             of: PhantomData,
         }
     }
@@ -120,12 +120,14 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
-                late: &mut self.late,
+                left_out: &mut self.left_out,
             };
             self.process.on_record(value, state, &mut turn);
             self.settle(owner);
         }
-        out.count_late(std::mem::take(&mut self.late));
+        let LeftOut { late, repeats } = std::mem::take(&mut self.left_out);
+        out.count_late(late);
+        out.count_repeats(repeats);
         Ok(())
     }
 
@@ -189,7 +191,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
-                late: &mut self.late,
+                left_out: &mut self.left_out,
             };
             self.process.on_timer(timer, state, &mut turn);
         } else {
@@ -302,7 +304,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
                 port,
                 timers: &mut timers,
                 moment,
-                late: &mut self.late,
+                left_out: &mut self.left_out,
             };
             self.process.on_end(&mut state, &mut turn);
             if port.is_full() {

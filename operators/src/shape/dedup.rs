@@ -11,7 +11,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///
     /// "First" is what comes first here, whatever its time. With `ttl` by event time, what is late is dropped as long as
     /// its key is remembered, and passes when it is not. [`refreshed_on_read`](Ttl::refreshed_on_read) starts the time
-    /// anew with every repeat. How many were dropped is what the vertex took in without what it put out.
+    /// anew with every repeat. What is dropped is counted: `repeats`, in the metrics and in the report.
     ///
     /// The state is a few dozen bytes for each key, until its `ttl` is over; with `Ttl::default()` for ever.
     ///
@@ -27,10 +27,12 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///     .values()
     ///     .sink("out", out.sink());
     /// # });
-    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let flow = flow.with_parallelism(2);
+    /// let report = flow.simulate(1)?;
     /// let mut orders = results.take();
     /// orders.sort();
     /// assert_eq!(orders, [(7, "new"), (8, "new")]);
+    /// assert_eq!(report.repeats(), 1);
     /// # Ok::<(), millstream::Error>(())
     /// ```
     ///
@@ -64,6 +66,8 @@ impl<K: Key, T: Send + 'static> Process<K, T> for Dedup<T> {
         if seen.get(turn).is_none() {
             seen.set((), turn);
             turn.emit(record);
+        } else {
+            turn.count_repeat();
         }
     }
 }

@@ -15,7 +15,11 @@ use crate::stream::Stream;
 
 impl<K: Key, T: State> KeyedStream<K, T> {
     /// Gathers the records of each key into batches of at most `most`, in the order they come. A batch goes on when it
-    /// is full, or `within` of processing time after its first record; what is left goes on at the end.
+    /// is full, or `within` after its first record.
+    ///
+    /// It goes by processing time: which records come together depends on how fast the flow runs. At the end what is left
+    /// goes on at once. A checkpoint puts nothing out early: batches that are begun are saved, and restored they go on
+    /// when they were due, or at once if that is over.
     ///
     /// A batch has the latest timestamp of its records, or that of the watermark if that has passed it meanwhile: no
     /// watermark waits for it, and it is not late. `most` is at least 1.
@@ -54,11 +58,16 @@ impl<K: Key, T: State> KeyedStream<K, T> {
         self.process(name, Gather::new(within, add))
     }
 
-    /// Gives the latest record of each key, once in `every`: that long (in processing time) after a record came, the
-    /// last one that has come until then; at the end, the last of all.
+    /// Gives the latest record of each key, once in `every`: that long after a record came, the last one that has come
+    /// until then.
     ///
-    /// It has the latest timestamp of what came in that time, or that of the watermark if that has passed it meanwhile.
-    /// The state is one record for each key that was heard of within `every`.
+    /// It goes by processing time: which records are given depends on how fast the flow runs. It is always a part of
+    /// those that came, in order, no two of a key within `every`, and the last of all among them: that goes on at the
+    /// end, at once. A checkpoint puts nothing out early: what waits is saved, and restored it goes on when it was due,
+    /// or at once if that is over.
+    ///
+    /// A sample has the latest timestamp of what came in its time, or that of the watermark if that has passed it
+    /// meanwhile. The state is one record for each key that was heard of within `every`.
     ///
     /// ```
     /// # use millstream::prelude::*;

@@ -12,7 +12,8 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// all), and of each key all records or none.
     ///
     /// Which keys is fixed: the same in every run, in every flow and on every machine, and those of a smaller fraction
-    /// are among those of a larger one. So samples of two streams can be joined. It keeps no state, and fuses.
+    /// are among those of a larger one. So samples of two streams can be joined. It goes by no clock and keeps no state:
+    /// at a checkpoint and at the end there is nothing to do. It fuses.
     ///
     /// ```
     /// # use millstream::prelude::*;

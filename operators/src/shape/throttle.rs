@@ -1,18 +1,34 @@
 //! So many records in a time.
 
-use std::future::ready;
+use std::time::Duration;
 
-use crate::asynchronous::{Ordered, RateLimit};
+use millstream_engine::Error;
+use millstream_engine::runtime::Instant;
+use millstream_engine::state::State;
+use millstream_engine::time::Timestamp;
+
+use super::paced::Gate;
+use crate::asynchronous::{Bucket, RateLimit};
 use crate::pipe::Pipe;
 use crate::stream::Stream;
 
-impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
-    /// Lets no more records through than `rate` says, over all replicas together: each has an even share. What is too
-    /// fast for it waits, and by back-pressure what comes before it; nothing is dropped, the order stays, and no
-    /// watermark overtakes a record that waits.
+/// Timers are not exact: what the rate allows in this time may go through at once, or it would not be reached.
+const SLACK: Duration = Duration::from_millis(10);
+/// It reads on while fewer records wait: also behind a full batch, so that a barrier comes in.
+const ROOM: usize = 1_025;
+
+impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
+    /// Lets no more records through than `rate` says, by processing time, over all replicas together: each has an even
+    /// share. What is too fast for it waits, and by back-pressure what comes before it; nothing is dropped, the order
+    /// stays, and no watermark overtakes a record that waits. At the end, too, what waits goes on at its rate.
     ///
-    /// It keeps no more than the rest of one batch. A checkpoint waits until that has gone through: nothing of it is
-    /// saved.
+    /// Up to 100 records a second and replica go on evenly spaced. Beyond that as many as the rate allows in 10 ms may
+    /// go at once, because timers are not more exact than that; more if `rate` has a larger
+    /// [burst](RateLimit::with_burst).
+    ///
+    /// No more than two batches wait in each replica, of about a thousand records at the most. They are its state, with
+    /// how far the rate is used up: a checkpoint saves them and does not wait for them. (It does wait for the batches
+    /// that lie before it in the channel, like every record.)
     ///
     /// ```
     /// # use millstream::prelude::*;
@@ -21,17 +37,62 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
     /// flow.source("numbers", from_iter(0..5))
-    ///     .throttle("gently", RateLimit::per_second(100).with_burst(2))
+    ///     .throttle("gently", RateLimit::per_second(2))
     ///     .sink("out", out.sink());
     /// # });
-    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let flow = flow.with_parallelism(1);
+    /// let report = flow.simulate(1)?;
     /// assert_eq!(results.take(), [0, 1, 2, 3, 4]);
+    /// assert!(report.elapsed >= seconds(2)); // the first at once
     /// # Ok::<(), millstream::Error>(())
     /// ```
     ///
     /// Source: `throttle` of Akka Streams, which waits as well (that of Rx drops).
     pub fn throttle(self, name: &str, rate: RateLimit) -> Stream<T> {
-        // A call that is answered at once: what is left of it is the wait for its turn.
-        self.map_async(name, Ordered::up_to(1).with_rate_limit(rate), ready)
+        if let Some(mistake) = rate.mistake() {
+            let text = format!("`{name}` {mistake}");
+            (self.tail.scope).with(|graph| graph.error(Error::config(text)));
+        }
+        let rate = rate.with_slack(SLACK);
+        self.paced(name, "throttle", move |replica| {
+            let bucket = rate.bucket(replica.index, replica.parallelism);
+            (Throttle { bucket }, ROOM)
+        })
     }
 }
+
+/// Opens when there is a token in the bucket, which is filled by processing time.
+struct Throttle {
+    bucket: Bucket,
+}
+
+impl Gate for Throttle {
+    /// How far the rate is used up, in nanoseconds of processing time.
+    type Saved = u64;
+
+    fn opens(&self, _came: Timestamp) -> Timestamp {
+        let nanos = self.bucket.opens().as_nanos();
+        Timestamp::from_micros(nanos.div_ceil(1_000).cast_signed())
+    }
+
+    fn passed(&mut self, now: Timestamp) {
+        let micros = u64::try_from(now.as_micros()).unwrap_or(0);
+        let now = Instant::from_nanos(micros.saturating_mul(1_000));
+        self.bucket.take(now);
+    }
+
+    fn holds(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn save(&self) -> u64 {
+        self.bucket.next().as_nanos()
+    }
+
+    fn restore(&mut self, next: u64) {
+        self.bucket.go_on_from(Instant::from_nanos(next));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,28 +9,33 @@ use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{Outbox, PortMaker};
 use millstream_engine::plan::{MakeOperator, OperatorVertex};
 use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
-use millstream_engine::time::Watermark;
+use millstream_engine::time::{Timestamp, Watermark};
 use serde::{Deserialize, Serialize};
 
 use super::by_time::ByTime;
 use super::check_timed;
 use crate::join::{SameKey, through};
 use crate::keyed::{Key, KeyedStream};
-use crate::process::{KeyState, Process, Processing, Timer, Turn};
+use crate::process::{Clocks, Expiry, KeyState, Process, Processing, Timer, Ttl, Turn, ValueState};
 use crate::stream::Either;
 
 impl<K: Key, L: State> KeyedStream<K, L> {
-    /// Puts the latest record of each key in both streams together: with every record of either, as soon as there is
-    /// one of the other, `f` of the latest of both. The result has the timestamp of the record.
+    /// Puts the latest record of each key in both streams together: with every record of either, if there is one of the
+    /// other that is not older than `ttl`, `f` of the latest of both. The result has the timestamp of the record.
     ///
     /// It goes by event time, and waits for the watermark to pass a record: the results do not depend on which stream
     /// came first. Of equal times, those of this stream come before those of `right`. A record earlier than the
     /// watermark is late: counted, and left out.
     ///
-    /// The state is two records for each key there ever was, and those the watermark has not passed.
+    /// The state is two records for each key, until their `ttl` is over, and those the watermark has not passed: as many
+    /// as come within the lateness that the streams' event time allows for. By event time, a record of one stream meets
+    /// those of the other that are less than `ttl` later, whatever the schedule, and is forgotten when the watermark has
+    /// come so far; by processing time it is remembered for `ttl` after the watermark passed it. With `Ttl::default()`
+    /// it is never forgotten: only for keys that are few.
     ///
     /// ```
     /// # use millstream::prelude::*;
+    /// # use millstream::operators::Ttl;
     /// # let results = Collect::new();
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
@@ -43,7 +48,9 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     /// let degrees = timed("degrees", [('h', 1, 20), ('h', 5, 22)]);
     /// let humidity = timed("humidity", [('h', 2, 40), ('h', 4, 45)]);
     /// degrees
-    ///     .zip_latest("climate", humidity, |_, degrees, humidity| (degrees.2, humidity.2))
+    ///     .zip_latest("climate", humidity, Ttl::event_time(minutes(5)), |_, degrees, humidity| {
+    ///         (degrees.2, humidity.2)
+    ///     })
     ///     .values()
     ///     .sink("out", out.sink());
     /// # });
@@ -57,6 +64,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         self,
         name: &str,
         right: KeyedStream<J, R>,
+        ttl: Ttl,
         f: F,
     ) -> KeyedStream<K, U>
     where
@@ -68,14 +76,14 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         let (left, others) = (self.tail, [right.tail]);
         check_timed(std::iter::once(&left).chain(&others), name);
         let make: MakeOperator = Box::new(move |replica| {
-            let latest = Latest::new(f.clone());
+            let latest = Latest::new(ttl, f.clone());
             Box::new(ZipLatest::<K, L, R, _> {
                 both: Processing::new(latest, &replica.vertex),
             })
         });
         let vertex = OperatorVertex::named(name, "zip latest", make)
             .with_port(PortMaker::moving::<Keyed<K, U>>())
-            .with_state(StateKind::of::<(K, L, R)>("zip latest", 1));
+            .with_state(StateKind::of::<(K, L, R)>("zip latest", 2));
         KeyedStream::keyed(through(left, &others, vertex))
     }
 }
@@ -111,6 +119,14 @@ where
         self.both.on_watermark(watermark, out)
     }
 
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.both.next_timer()
+    }
+
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.both.on_timer(out)
+    }
+
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
         self.both.on_end(out)
     }
@@ -134,26 +150,28 @@ fn on_side<K, T, S>(record: Record<Keyed<K, T>>, side: impl Fn(T) -> S) -> Recor
 }
 
 struct Latest<L, R, F> {
+    ttl: Ttl,
     f: F,
     of: PhantomData<fn() -> (L, R)>,
 }
 
 impl<L, R, F> Latest<L, R, F> {
-    fn new(f: F) -> Self {
-        Latest { f, of: PhantomData }
+    fn new(ttl: Ttl, f: F) -> Self {
+        let of = PhantomData;
+        Latest { ttl, f, of }
     }
 }
 
 impl<L, R, F: Clone> Clone for Latest<L, R, F> {
     fn clone(&self) -> Self {
-        Latest::new(self.f.clone())
+        Latest::new(self.ttl, self.f.clone())
     }
 }
 
 /// One side of a key.
 #[derive(Serialize, Deserialize)]
 struct Side<T> {
-    latest: Option<T>,
+    latest: ValueState<T>,
     waiting: ByTime<T>,
 }
 
@@ -163,19 +181,23 @@ struct Both<L, R> {
     right: Side<R>,
 }
 
-impl<L, R> Default for Both<L, R> {
-    fn default() -> Self {
-        Both {
-            left: Side::default(),
-            right: Side::default(),
-        }
+impl<L, R> Both<L, R> {
+    fn with_ttl(ttl: Ttl) -> Self {
+        let (left, right) = (Side::with_ttl(ttl), Side::with_ttl(ttl));
+        Both { left, right }
     }
 }
 
-impl<T> Default for Side<T> {
+impl<L, R> Default for Both<L, R> {
     fn default() -> Self {
+        Both::with_ttl(Ttl::default())
+    }
+}
+
+impl<T> Side<T> {
+    fn with_ttl(ttl: Ttl) -> Self {
         Side {
-            latest: None,
+            latest: ValueState::with_ttl(ttl),
             waiting: ByTime::default(),
         }
     }
@@ -183,13 +205,28 @@ impl<T> Default for Side<T> {
 
 impl<T: State> Side<T> {
     fn is_empty(&self) -> bool {
-        self.latest.is_none() && self.waiting.is_empty()
+        self.latest.is_empty() && self.waiting.is_empty()
     }
 }
 
 impl<L: State, R: State> KeyState for Both<L, R> {
     fn is_empty(&self) -> bool {
         self.left.is_empty() && self.right.is_empty()
+    }
+
+    fn expire(&mut self, clocks: &Clocks) {
+        self.left.latest.expire(clocks);
+        self.right.latest.expire(clocks);
+    }
+
+    fn next_expiry(&self) -> Expiry {
+        let right = self.right.latest.next_expiry();
+        self.left.latest.next_expiry().or(right)
+    }
+
+    fn adopt(&mut self, fresh: &Self) {
+        self.left.latest.adopt(&fresh.left.latest);
+        self.right.latest.adopt(&fresh.right.latest);
     }
 }
 
@@ -204,6 +241,10 @@ where
     type State = Both<L, R>;
     type Out = U;
 
+    fn state(&self) -> Both<L, R> {
+        Both::with_ttl(self.ttl)
+    }
+
     fn on_record(&self, record: Either<L, R>, both: &mut Both<L, R>, turn: &mut Turn<'_, K, U>) {
         match record {
             Either::Left(record) => both.left.waiting.take_in(record, turn),
@@ -216,15 +257,15 @@ where
         let Both { left, right } = both;
         loop {
             let time = if let Some((time, record)) = left.waiting.release(timer) {
-                left.latest = Some(record);
+                left.latest.set(record, turn);
                 time
             } else if let Some((time, record)) = right.waiting.release(timer) {
-                right.latest = Some(record);
+                right.latest.set(record, turn);
                 time
             } else {
                 break;
             };
-            if let (Some(left), Some(right)) = (&left.latest, &right.latest) {
+            if let (Some(left), Some(right)) = (left.latest.get(turn), right.latest.get(turn)) {
                 turn.emit_at((self.f)(turn.key(), left, right), time);
             }
         }
@@ -234,53 +275,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use millstream_engine::harness::Harness;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::testing::{Given, entry, given_in_time, script, show};
-
-    /// All records of both sides sorted, one after the other.
-    fn naive(left: &[Given], right: &[Given]) -> String {
-        let mut all = Vec::new();
-        for (side, given) in [left, right].into_iter().enumerate() {
-            for given in given {
-                if let Given::Record { key, value, time } = *given {
-                    all.push((time, side, key, value));
-                }
-            }
-        }
-        all.sort_by_key(|(time, side, ..)| (*time, *side));
-        let (mut latest, mut out) = (BTreeMap::<char, [Option<i64>; 2]>::new(), String::new());
-        for (time, side, key, value) in all {
-            let latest = latest.entry(key).or_default();
-            latest[side] = Some(value);
-            if let [Some(left), Some(right)] = latest {
-                out += &format!("{key}={left},{right}@{time} ");
-            }
-        }
-        out + "|"
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
-
-        #[test]
-        fn the_latest_of_both_whichever_comes_first(
-            left in given_in_time(10), right in given_in_time(10),
-        ) {
-            let shown = |_: &String, left: &i64, right: &i64| format!("{left},{right}");
-            let harness = Harness::new(move |replica| ZipLatest::<String, i64, i64, _> {
-                both: Processing::new(Latest::new(shown), &replica.vertex),
-            })
-            .with_keyed_input(entry)
-            .with_keyed_input(entry)
-            .with_output(show::<String>);
-            let inputs = [script(&left), script(&right)];
-            harness.check(&[&inputs[0], &inputs[1]], &[&naive(&left, &right)]).unwrap();
-        }
-    }
-}
+mod tests;

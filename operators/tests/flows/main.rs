@@ -11,5 +11,6 @@ mod mistakes;
 mod own;
 mod process;
 mod seeds;
+mod shape;
 mod time;
 mod windows;

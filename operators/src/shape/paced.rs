@@ -1,0 +1,245 @@
+//! The operator that holds records back for a time: a queue, and a gate that lets the first one through.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use millstream_engine::batch::{AnyBatch, PartitionId};
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::outbox::{AnyPort, Outbox, Port};
+use millstream_engine::plan::{OperatorVertex, Replica};
+use millstream_engine::runtime;
+use millstream_engine::source::PartitionNews;
+use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
+use millstream_engine::time::{Frontier, Timestamp, Watermark};
+use millstream_engine::{Error, Result};
+
+use super::waiting::{Saved, Stamps, Waiting};
+use crate::pipe::Pipe;
+use crate::stream::Stream;
+
+/// Lets the records of a stream through, one after the other.
+pub(super) trait Gate: Send + 'static {
+    /// What of it is saved.
+    type Saved: State;
+
+    /// When the first of the records that wait, which came at `came`, may leave: this or any later time.
+    fn opens(&self, came: Timestamp) -> Timestamp;
+
+    /// One has left.
+    fn passed(&mut self, now: Timestamp);
+
+    /// How long it holds back every record. That is no latency of the engine's.
+    fn holds(&self) -> Duration;
+
+    fn save(&self) -> Self::Saved;
+
+    /// Takes over what was saved of one of the replicas that were.
+    fn restore(&mut self, saved: Self::Saved);
+}
+
+/// Records that wait for a gate, in the order they came.
+///
+/// They are saved at a barrier, which so waits for none of them. At the end it is they that are waited for: each is due
+/// in its time.
+pub(super) struct Paced<P: Pipe, G> {
+    pipe: P,
+    gate: G,
+    waiting: Waiting<P::Out>,
+    /// It has room while fewer wait.
+    most: usize,
+    replica: Replica,
+    /// Inputs that have not ended.
+    inputs: usize,
+    /// The inputs have ended: no timer of the task's will go off.
+    has_ended: bool,
+    timer: Option<BoxFuture<'static, ()>>,
+}
+
+impl<P, G> Paced<P, G>
+where
+    P: Pipe<Out: State>,
+    G: Gate,
+{
+    pub(super) fn new(pipe: P, gate: G, most: usize, replica: &Replica) -> Self {
+        Paced {
+            pipe,
+            gate,
+            waiting: Waiting::new(),
+            most,
+            replica: replica.clone(),
+            inputs: 0,
+            has_ended: false,
+            timer: None,
+        }
+    }
+
+    /// When the first one may leave.
+    fn due(&self) -> Option<Timestamp> {
+        let first = self.waiting.first_run()?;
+        Some(self.gate.opens(first.came))
+    }
+
+    /// Puts out what the gate lets through by `now`.
+    fn let_through(&mut self, now: Timestamp, out: &mut Outbox) -> Result<Step> {
+        let holds = self.gate.holds();
+        let (mut held, mut oldest) = (0, None);
+        while let Some(run) = self.waiting.first_run().copied() {
+            if out.is_full() || self.gate.opens(run.came) > now {
+                break;
+            }
+            if let Some(stamps) = run.stamps {
+                out.begin(stamps.arrival + holds, PartitionId(0));
+            }
+            let port: &mut Port<P::Out> = out.port(0)?;
+            let mut left = 0;
+            while left < run.records && self.gate.opens(run.came) <= now && !port.is_full() {
+                let (time, record) = self.waiting.pop().ok_or_else(nobody)?;
+                port.push(record, time);
+                self.gate.passed(now);
+                left += 1;
+            }
+            let due = run.stamps.map(|stamps| stamps.arrival + holds);
+            self.waiting.have_left(left, due);
+            if let Some(Stamps { arrival, since }) = run.stamps {
+                (0..left).for_each(|_| out.note_answered(since + holds));
+                held += left as u64;
+                oldest = Some(arrival);
+            }
+        }
+        if let Some(arrival) = oldest
+            && !holds.is_zero()
+        {
+            // Completed by the last begun: each was held for just so long.
+            out.note_held(arrival, held);
+        }
+        match self.due() {
+            Some(due) if due <= now => Ok(Step::More),
+            _ => Ok(Step::Done),
+        }
+    }
+}
+
+fn nobody() -> Error {
+    Error::internal("a run of records without its records")
+}
+
+impl<P, G> Operator for Paced<P, G>
+where
+    P: Pipe<Out: State>,
+    G: Gate,
+{
+    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        let batch = batch.of::<P::In>()?;
+        let (arrival, since) = (batch.arrival, runtime::now());
+        let waiting = &mut self.waiting;
+        let before = waiting.len();
+        for record in batch.records.drain(..) {
+            self.pipe
+                .push(record.value, record.time, &mut |record, time| {
+                    waiting.push(record, time);
+                });
+        }
+        let (records, now) = (waiting.len() - before, out.processing_time());
+        waiting.came_together(records, now, Some(Stamps { arrival, since }));
+        // What is left though it is due has a timer that is due.
+        self.let_through(now, out).map(|_| ())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, _out: &mut Outbox) -> Result<Step> {
+        self.waiting.rise(watermark);
+        Ok(Step::Done)
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.due()
+    }
+
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.let_through(out.processing_time(), out)
+    }
+
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.let_through(Timestamp::MAX, out)
+    }
+
+    fn frontier(&self, input: Frontier) -> Frontier {
+        self.waiting.frontier(input)
+    }
+
+    fn on_partition(&mut self, news: &PartitionNews) {
+        match news {
+            PartitionNews::Assigned(..) => self.inputs += 1,
+            PartitionNews::Revoked(_) => {
+                self.inputs = self.inputs.saturating_sub(1);
+                self.has_ended = self.inputs == 0;
+            }
+            PartitionNews::Idle(_) => {}
+        }
+    }
+
+    /// In flight is what waits when nothing more can come: before that, timers let it through.
+    fn poll(&mut self, cx: &mut Context<'_>, out: &mut Outbox) -> Poll<Result<()>> {
+        while self.has_ended {
+            let now = out.processing_time();
+            if self.let_through(now, out)? == Step::More {
+                return Poll::Pending;
+            }
+            let Some(due) = self.due() else {
+                break;
+            };
+            let sleep = || Box::pin(runtime::sleep(due.since(now))) as BoxFuture<'static, ()>;
+            let timer = self.timer.get_or_insert_with(sleep);
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.timer = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.len() < self.most
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        let saved = (self.gate.save(), self.waiting.save());
+        state.put_piece(&self.replica.index.to_string(), &saved)
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        let mut runs = Vec::new();
+        for piece in state.pieces::<(G::Saved, Vec<Saved<(Timestamp, P::Out)>>)>() {
+            let (replica, (gate, its)) = piece?;
+            self.gate.restore(gate);
+            // What waited in one replica waits in one, so that it stays in order.
+            let replica: usize = replica.parse().unwrap_or(0);
+            if replica % self.replica.parallelism.max(1) == self.replica.index {
+                runs.extend(its);
+            }
+        }
+        self.waiting.restore(runs);
+        Ok(())
+    }
+}
+
+impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
+    /// Leads the stream through gates: `make` makes the one of each replica, with how many records may wait there.
+    pub(super) fn paced<G: Gate>(
+        self,
+        name: &str,
+        label: &'static str,
+        make: impl Fn(&Replica) -> (G, usize) + Send + 'static,
+    ) -> Stream<T> {
+        let vertex = |steps, make| {
+            OperatorVertex::named(name, steps, make)
+                .with_state(StateKind::of::<(T, G::Saved)>(label, 1))
+                .in_own_task()
+        };
+        let fused = self.fuse(vertex, label, move |replica, pipe| {
+            let (gate, most) = make(replica);
+            Paced::new(pipe, gate, most, replica)
+        });
+        Stream::plain(fused.through_port::<T>())
+    }
+}

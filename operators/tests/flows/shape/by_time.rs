@@ -1,0 +1,207 @@
+//! What goes by event time or by keys alone is the same whatever the schedule: `sort`, `zip_latest`, `dedup`, `sample`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millstream::operators::Ttl;
+use millstream::prelude::*;
+
+use super::{each_seed, each_stop};
+
+const RECORDS: u64 = 20;
+const KEYS: u64 = 3;
+
+/// Number, key, second: within 20 seconds out of order, no two at the same time.
+type Row = (u64, u64, i64);
+
+fn row(n: u64) -> Row {
+    (
+        n,
+        n * n / 5 % KEYS,
+        (n * 3) as i64 - (n * 7 % 13) as i64 * 3 / 2,
+    )
+}
+
+/// The rows, as fast as they are taken or so many a second.
+fn rows(flow: &Scope, name: &str, shift: i64, rate: Option<u32>) -> KeyedStream<u64, Row> {
+    let rows = Generator::new(move |n, _| {
+        let (n, key, at) = row(n);
+        (n, key, at * 4 + shift)
+    });
+    let rows = rows.with_count(RECORDS);
+    let rows = match rate {
+        Some(rate) => rows.with_rate(rate),
+        None => rows,
+    };
+    flow.source(name, rows)
+        .event_time(
+            |row| Timestamp::from_secs(row.2),
+            Lateness::bounded(seconds(80)),
+        )
+        .key_by(|row| row.1)
+}
+
+/// The rows of a stream.
+fn all(shift: i64) -> Vec<Row> {
+    let rows = (0..RECORDS).map(row);
+    rows.map(|(n, key, at)| (n, key, at * 4 + shift)).collect()
+}
+
+/// Of both streams together, what each key has in order; and what each record of either meets in the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Told {
+    Sorted(u64, Row),
+    Zipped(u64, (u64, u64)),
+}
+
+/// For how many seconds the latest of each is remembered.
+const TTL: i64 = 40;
+
+fn sorted_and_zipped(out: &Collect<Told>, rate: Option<u32>) -> Flow {
+    let out = out.clone();
+    Flow::new("by-time", move |flow| {
+        let (left, right) = (rows(flow, "left", 0, rate), rows(flow, "right", 1, rate));
+        let both = left.clone().values().union(right.clone().values());
+        let sorted = both.key_by(|row| row.1).sort("in-order").entries();
+        let ttl = Ttl::event_time(seconds(TTL as u64));
+        let zipped = left.zip_latest("both", right, ttl, |_, left, right| (left.0, right.0));
+        sorted
+            .map(|(key, row)| Told::Sorted(key, row))
+            .union(zipped.entries().map(|(key, pair)| Told::Zipped(key, pair)))
+            .sink("out", out.sink());
+    })
+}
+
+/// Each key's rows sorted, and its pairs.
+type ByKey = BTreeMap<u64, (Vec<Row>, Vec<(u64, u64)>)>;
+
+fn by_key(told: impl IntoIterator<Item = Told>) -> ByKey {
+    let mut all = ByKey::new();
+    for told in told {
+        match told {
+            Told::Sorted(key, row) => all.entry(key).or_default().0.push(row),
+            Told::Zipped(key, pair) => all.entry(key).or_default().1.push(pair),
+        }
+    }
+    all
+}
+
+fn naive() -> ByKey {
+    let mut both: Vec<_> = all(0).into_iter().map(|row| (row.2, 0, row)).collect();
+    both.extend(all(1).into_iter().map(|row| (row.2, 1, row)));
+    both.sort_unstable();
+    assert!(both.is_sorted_by(|a, b| a.0 < b.0), "two at a time");
+    let mut latest = BTreeMap::<u64, [Option<Row>; 2]>::new();
+    let (mut told, mut forgotten) = (Vec::new(), 0);
+    for (at, side, row) in both {
+        told.push(Told::Sorted(row.1, row));
+        let latest = latest.entry(row.1).or_default();
+        latest[side] = Some(row);
+        if let [Some(left), Some(right)] = latest {
+            match left.2.min(right.2) + TTL > at {
+                true => told.push(Told::Zipped(row.1, (left.0, right.0))),
+                false => forgotten += 1,
+            }
+        }
+    }
+    assert!(
+        told.len() > 50 && forgotten > 2,
+        "{} and {forgotten}",
+        told.len()
+    );
+    by_key(told)
+}
+
+#[test]
+fn order_and_the_latest_of_both_are_the_same_whatever_the_schedule() {
+    let (out, expected) = (Collect::new(), naive());
+    each_seed(
+        &sorted_and_zipped(&out, None),
+        &out,
+        |seed, told, report| {
+            assert_eq!(
+                (by_key(told), report.late()),
+                (expected.clone(), 0),
+                "seed {seed}"
+            );
+        },
+    );
+    let slow = sorted_and_zipped(&out, Some(1_000));
+    each_stop(&slow, &out, millis(RECORDS), |seed, told, _| {
+        assert_eq!(by_key(told), expected, "seed {seed}");
+    });
+}
+
+#[test]
+fn the_first_of_equal_ones_are_the_same_whatever_the_schedule() {
+    const TTL: i64 = 60;
+    let out = Collect::new();
+    let results = out.clone();
+    let flow = Flow::new("firsts", move |flow| {
+        flow.source("rows", from_iter(all(0)))
+            .event_time(
+                |row| Timestamp::from_secs(row.2),
+                Lateness::bounded(seconds(80)),
+            )
+            .key_by(|row| row.1)
+            .dedup("once", Ttl::event_time(seconds(TTL as u64)))
+            .values()
+            .sink("out", results.sink());
+    });
+    let (mut until, mut expected) = (BTreeMap::<u64, i64>::new(), BTreeSet::new());
+    for row in all(0) {
+        // None is late, and the watermark is behind the life of each.
+        if until.get(&row.1).is_none_or(|until| *until <= row.2) {
+            until.insert(row.1, row.2 + TTL);
+            expected.insert(row);
+        }
+    }
+    assert!(expected.len() > 3, "{expected:?}");
+    each_seed(&flow, &out, |seed, rows, report| {
+        let once = report.vertex("once").unwrap();
+        let dropped = RECORDS - expected.len() as u64;
+        assert_eq!(
+            (once.repeats, report.repeats()),
+            (dropped, dropped),
+            "seed {seed}"
+        );
+        assert_eq!(rows.len(), expected.len(), "seed {seed}");
+        assert_eq!(
+            rows.into_iter().collect::<BTreeSet<_>>(),
+            expected,
+            "seed {seed}"
+        );
+    });
+}
+
+/// The same keys in every run, those of a smaller part among those of a larger.
+#[test]
+fn samples_are_the_same_whatever_the_schedule() {
+    let out = Collect::new();
+    let results = out.clone();
+    let flow = Flow::new("sampled", move |flow| {
+        let numbers = flow.source("numbers", from_iter(0..100_u64)).rebalance();
+        numbers
+            .clone()
+            .sample(0.2, |n| n / 2)
+            .map(|n| (2, n))
+            .union(numbers.sample(0.5, |n| n / 2).map(|n| (5, n)))
+            .sink("out", results.sink());
+    });
+    let mut expected = None;
+    each_seed(&flow, &out, |seed, rows, _| {
+        let of = |part| {
+            rows.iter()
+                .filter(move |row| row.0 == part)
+                .map(|row| row.1)
+        };
+        let (few, many): (BTreeSet<u64>, BTreeSet<u64>) = (of(2).collect(), of(5).collect());
+        assert!(few.is_subset(&many) && rows.len() == few.len() + many.len());
+        assert!(
+            few.iter().all(|n| few.contains(&(n ^ 1))),
+            "seed {seed}: not a whole key"
+        );
+        assert!((6..40).contains(&few.len()) && (30..70).contains(&many.len()));
+        let expected = expected.get_or_insert((few.clone(), many.clone()));
+        assert_eq!((few, many), *expected, "seed {seed}");
+    });
+}
