@@ -12,4 +12,5 @@ mod own;
 mod process;
 mod seeds;
 mod time;
+mod two_stages;
 mod windows;
