@@ -26,7 +26,8 @@ pub type WindowResults<K, V> = KeyedStream<K, WindowResult<K, V>>;
 impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// Computes one result for each key and window, or as many as the [trigger](Self::trigger) asks for.
     ///
-    /// Late records are counted; [`aggregate_with_late`](Self::aggregate_with_late) gives them as well.
+    /// Late records are counted; [`aggregate_with_late`](Self::aggregate_with_late) gives them as well. Where a few keys
+    /// have most of the records, tumbling and sliding windows can be aggregated `in_two_stages()`.
     ///
     /// ```
     /// # use millstream::prelude::*;

@@ -3,7 +3,7 @@
 //! By duty: an [`assigner`] says which windows a record falls into ([`tumbling`], [`sliding`], [`session`],
 //! [`global`], the user's own); a [`trigger`] when they speak; a [`pane`] is what they say. [`stream`] is what the
 //! user writes; [`aggregate`] picks the operator: [`once`] for tumbling windows that speak once, [`sliced`] for sliding
-//! ones, [`general`] for all else; before the first two it puts, where asked to, a stage that does not shuffle ([`two_stages`]).
+//! ones, [`general`] for all else. [`two_stages`] puts another one before the first two, which does not shuffle.
 //! Windows by number of records are in [`count`].
 
 mod aggregate;

@@ -45,8 +45,8 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T, Tumbling> {
     /// - **No shuffle.** A record does not leave its task.
     /// - [`window_all`](crate::Stream::window_all) is worked on by all replicas.
     ///
-    /// It pays where many records share a key and a window in each replica. Where there are as many keys as records it
-    /// costs, because each is kept and worked on twice.
+    /// It pays from a few records for each key, window and replica on. Where there are about as many keys as records it
+    /// costs a tenth more, because each key is kept, and looked up, twice (`benches/hot_keys`).
     ///
     /// ```
     /// # use millstream::prelude::*;
@@ -86,8 +86,9 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T, Tumbling> {
     ///   method.
     ///
     /// The first stage's state is bounded as that of the windows is, in each replica that reads: so with n replicas
-    /// there is up to n + 1 times as much. It is given to the second stage with every checkpoint and never saved: two
-    /// stages can be asked for, or no longer, between a snapshot and the start from it.
+    /// there is up to n + 1 times as much. It goes on to the second stage with every checkpoint and every commit of
+    /// positions, and is never saved: two stages can be asked for, or no longer, between a snapshot and the start from
+    /// it.
     ///
     /// Source: `accumulateByFrame` and `combineToSlidingWindow` of Hazelcast Jet, local-global aggregation of Flink SQL;
     /// why hot keys need it: Nasir et al., *The Power of Both Choices*, ICDE 2015.
@@ -99,8 +100,7 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T, Tumbling> {
 }
 
 impl<K: Key, T: Send + 'static> WindowedStream<K, T, Sliding> {
-    /// Aggregates where the records are, before they are spread by key, as
-    /// [tumbling windows do](WindowedStream::<K, T, Tumbling>::in_two_stages).
+    /// Aggregates where the records are, before they are spread by key, as tumbling windows do: see there.
     ///
     /// What the first stage keeps, and sends when the watermark passes it, are slices: event time is cut where windows
     /// begin and end, at most two for each slide. So it pays where many records share a key and a slice.
