@@ -24,7 +24,7 @@ use crate::why::Explanation;
 ///    [`on_timer`](Operator::on_timer) as soon as the task is free; never before, and never again once the inputs
 ///    have ended.
 /// 7. [`snapshot`](Operator::snapshot) may come between any two calls, but only while nothing is in flight
-///    ([`poll`](Operator::poll) was ready) and directly behind `on_flush`.
+///    ([`poll`](Operator::poll) was ready) and directly behind [`on_release`](Operator::on_release).
 ///
 /// # Contract: what the operator does
 /// 8. It never blocks and never waits; what waits is a future it polls in `poll`.
@@ -36,8 +36,9 @@ use crate::why::Explanation;
 /// 12. With much to say at once it stops at [`Outbox::is_full`] and returns [`Step::More`]; it is called
 ///     again with the same watermark (or the timer, the flush, the end) once that is sent.
 /// 13. When `on_timer` is done, `next_timer` is later than the processing time it was called at, or none.
-/// 14. Records it keeps back only to send fewer of them it puts out at `on_flush`; and before, where a watermark
-///     passes what they are needed for, and at the end.
+/// 14. Records it keeps back only to send fewer of them it puts out at `on_flush`, or at `on_release` if it gains by
+///     keeping them while the task sleeps; and before, where a watermark passes what they are needed for, and at the
+///     end.
 /// 15. [`explain`](Operator::explain) may come between any two calls. It tells what waits for a watermark here and, from
 ///     an operator that makes time, by what; it changes nothing, and looks at no more than the first of what waits.
 pub trait Operator: Send {
@@ -62,11 +63,19 @@ pub trait Operator: Send {
         Ok(Step::Done)
     }
 
-    /// The task is about to sleep for want of input, to fall idle, or to let a barrier pass: put out what is kept
-    /// back only to send less. With it goes its own arrival: [`Outbox::begin`].
+    /// The task is about to sleep for want of input: put out what is kept back only to send less. With it goes its own
+    /// arrival: [`Outbox::begin`].
     fn on_flush(&mut self, out: &mut Outbox) -> Result<Step> {
         let _ = out;
         Ok(Step::Done)
+    }
+
+    /// The input has fallen idle, so that time goes on without it, or a barrier is to pass: what is kept back only to
+    /// send less would come too late afterwards. Unless said otherwise, the same as [`on_flush`](Operator::on_flush).
+    ///
+    /// Idea: Flink's `prepareSnapshotPreBarrier`.
+    fn on_release(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.on_flush(out)
     }
 
     /// One of several inputs has ended; the others may go on. (With one input there is only

@@ -42,5 +42,5 @@ pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
 pub use window::{
     CountWindowedStream, Every, Global, Pane, Panes, Session, Sliding, Timing, Trigger, Tumbling,
-    Window, WindowAssigner, WindowResult, WindowResults, WindowedStream,
+    TwoStageStream, Window, WindowAssigner, WindowResult, WindowResults, WindowedStream,
 };

@@ -1,11 +1,14 @@
 //! What the tests of this crate share.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use millstream_engine::harness::{Item, Script};
 use millstream_engine::key::Keyed;
 use millstream_engine::time::Timestamp;
 use proptest::prelude::*;
+
+use crate::WindowAssigner;
 
 /// Reads `key=value`.
 pub(crate) fn entry(text: &str) -> (String, i64) {
@@ -75,4 +78,49 @@ pub(crate) fn script(given: &[Given]) -> String {
         .collect();
     items.push(Item::End);
     Script { items }.to_string()
+}
+
+/// Windows that speak once, naively: all values of every one that holds some, and the late records.
+pub(crate) fn naive_windows(
+    all: &[Given],
+    windows: impl WindowAssigner,
+    show: fn(&[i64]) -> String,
+) -> (String, String) {
+    let mut open: BTreeMap<(Timestamp, Timestamp, char), Vec<i64>> = BTreeMap::new();
+    let (mut results, mut late) = (String::new(), String::new());
+    let mut watermark = Timestamp::MIN;
+    let mut close = |open: &mut BTreeMap<_, Vec<i64>>, watermark: Timestamp| {
+        open.retain(|(end, start, key): &(Timestamp, Timestamp, char), values| {
+            if *end <= watermark {
+                let (start, last) = (start.as_micros(), end.as_micros() - 1);
+                results += &format!("{key}:{start}..:{}@{last} ", show(values));
+            }
+            *end > watermark
+        });
+    };
+    for given in all {
+        match *given {
+            Given::Record { key, value, time } => {
+                let (mut any, mut taken) = (false, false);
+                windows.assign(at(time), &mut |window| {
+                    any = true;
+                    if window.end > watermark {
+                        taken = true;
+                        open.entry((window.end, window.start, key))
+                            .or_default()
+                            .push(value);
+                    }
+                });
+                if any && !taken {
+                    late += &format!("{key}={value}@{time} ");
+                }
+            }
+            Given::Watermark(time) => {
+                watermark = at(time);
+                close(&mut open, watermark);
+            }
+        }
+    }
+    close(&mut open, Timestamp::MAX);
+    (results + "|", late + "|")
 }

@@ -7,7 +7,7 @@ use super::modes::Snapshots;
 use super::run::{Play, SHARDS, UnderTest};
 use super::saved;
 use crate::error::Result;
-use crate::operator::Step;
+use crate::operator::{Operator, Step};
 use crate::outbox::Outbox;
 use crate::state::VertexState;
 
@@ -19,7 +19,7 @@ impl Play<'_> {
             let _ = self.poll(index).await?;
         }
         if self.mode.runs_empty_after(self.calls) {
-            self.flush()?;
+            self.flush(|operator, out| operator.on_flush(out))?;
         }
         self.promise();
         match self.mode.snapshots {
@@ -34,7 +34,7 @@ impl Play<'_> {
     /// Saves the replicas and goes on with others.
     async fn restart(&mut self, parallelism: usize) -> Result<()> {
         self.finish_in_flight().await?;
-        self.flush()?;
+        self.flush(|operator, out| operator.on_release(out))?;
         let mut whole: Option<VertexState> = None;
         for UnderTest { operator, .. } in &mut self.replicas {
             let mut state = saved(SHARDS, |writer| operator.snapshot(writer))?;
@@ -48,12 +48,15 @@ impl Play<'_> {
     }
 
     /// The task of each replica is about to sleep, or to snapshot.
-    fn flush(&mut self) -> Result<()> {
+    fn flush(
+        &mut self,
+        flush: impl Fn(&mut dyn Operator, &mut Outbox) -> Result<Step>,
+    ) -> Result<()> {
         for index in 0..self.replicas.len() {
             let mut step = Step::More;
             while step == Step::More {
                 let UnderTest { operator, out } = &mut self.replicas[index];
-                step = operator.on_flush(out)?;
+                step = flush(&mut **operator, out)?;
                 self.collect(index)?;
             }
         }

@@ -177,7 +177,15 @@ fn it_finds_what_depends_on_the_order_of_inputs() {
 #[derive(Default)]
 struct KeepsBack {
     kept: Vec<(u64, Timestamp)>,
-    forgets: bool,
+    at: PutOut,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum PutOut {
+    #[default]
+    AtFlush,
+    AtRelease,
+    TooLate,
 }
 
 impl KeepsBack {
@@ -200,9 +208,15 @@ impl Operator for KeepsBack {
         self.put_out(out)
     }
     fn on_flush(&mut self, out: &mut Outbox) -> Result<Step> {
-        match self.forgets {
-            true => Ok(Step::Done),
-            false => self.put_out(out),
+        match self.at {
+            PutOut::AtFlush => self.put_out(out),
+            PutOut::AtRelease | PutOut::TooLate => Ok(Step::Done),
+        }
+    }
+    fn on_release(&mut self, out: &mut Outbox) -> Result<Step> {
+        match self.at {
+            PutOut::AtRelease => self.put_out(out),
+            PutOut::AtFlush | PutOut::TooLate => self.on_flush(out),
         }
     }
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
@@ -212,10 +226,10 @@ impl Operator for KeepsBack {
 
 #[test]
 fn what_is_kept_back_must_be_put_out_before_a_snapshot() {
-    let harness = |forgets| {
+    let harness = |at| {
         let new = move |_: &Replica| KeepsBack {
             kept: Vec::new(),
-            forgets,
+            at,
         };
         Harness::new(new)
             .with_input(|text| text.parse::<u64>().unwrap())
@@ -223,8 +237,16 @@ fn what_is_kept_back_must_be_put_out_before_a_snapshot() {
             .in_order()
     };
     let expected = "5@1 5@2 ^3 5@4 5@5 ^5 5@9 |";
-    harness(false).check(&[INPUT], &[expected]).unwrap();
-    let complaint = harness(true).outcome(&[INPUT]).unwrap_err().to_string();
+    harness(PutOut::AtFlush)
+        .check(&[INPUT], &[expected])
+        .unwrap();
+    harness(PutOut::AtRelease)
+        .check(&[INPUT], &[expected])
+        .unwrap();
+    let complaint = harness(PutOut::TooLate)
+        .outcome(&[INPUT])
+        .unwrap_err()
+        .to_string();
     assert!(complaint.contains("a snapshot after"), "{complaint}");
 }
 

@@ -53,8 +53,8 @@ enum Work {
     Timer { stage: usize },
     /// One of the head's inputs has ended.
     InputEnd { input: usize },
-    /// The stage is to keep nothing back.
-    Flush { stage: usize },
+    /// The stage is to keep nothing back only to send less; if a barrier follows, nothing at all.
+    Flush { stage: usize, barrier: bool },
     /// The stage's inputs have ended.
     End { stage: usize },
 }
@@ -102,10 +102,10 @@ impl Chain {
         self.send_promises_due().await
     }
 
-    /// Has the operators put out what they keep back only to send less.
-    pub(crate) async fn keep_nothing_back(&mut self) -> Result<(), Stop> {
+    /// Has the operators put out what they keep back only to send less. `barrier`: one follows, so nothing may stay.
+    pub(crate) async fn keep_nothing_back(&mut self, barrier: bool) -> Result<(), Stop> {
         let stages = (0..self.stages.len()).rev();
-        self.work.extend(stages.map(|stage| Work::Flush { stage }));
+        (self.work).extend(stages.map(|stage| Work::Flush { stage, barrier }));
         self.settle().await
     }
 
@@ -312,12 +312,12 @@ impl Chain {
                 });
                 self.deliver(0);
             }
-            Work::Flush { stage: index } => {
-                all = self.stages[index].on_flush()?;
+            Work::Flush { stage, barrier } => {
+                all = self.stages[stage].on_flush(barrier)?;
                 if all == Step::More {
-                    self.work.push(Work::Flush { stage: index });
+                    self.work.push(Work::Flush { stage, barrier });
                 }
-                self.deliver(index);
+                self.deliver(stage);
             }
             Work::End { stage: index } => {
                 all = self.stages[index].call(|operator, out| operator.on_end(out))?;

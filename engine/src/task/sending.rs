@@ -20,7 +20,7 @@ impl Chain {
 
     /// Sends everything, what operators keep back to send less included.
     pub(crate) async fn flush(&mut self) -> Result<(), Stop> {
-        self.keep_nothing_back().await?;
+        self.keep_nothing_back(false).await?;
         self.send_all().await
     }
 
@@ -48,7 +48,8 @@ impl Chain {
 
     /// Sends a barrier behind everything.
     pub(crate) async fn send_barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
-        self.flush().await?;
+        self.keep_nothing_back(true).await?;
+        self.send_all().await?;
         let sending = self.outputs.send_everywhere(|| Message::Barrier(barrier));
         answering(&self.questions, &mut self.stages, &self.inputs, sending).await
     }

@@ -95,7 +95,7 @@ impl Stage {
         let watermark = match frontier {
             Frontier::At(watermark) => watermark,
             // Those behind it no longer wait for this one: what it keeps back would come too late.
-            Frontier::Idle => return self.on_flush(),
+            Frontier::Idle => return self.on_flush(true),
             Frontier::Unknown => return Ok(Step::Done),
         };
         if !self.has_clock {
@@ -105,9 +105,12 @@ impl Stage {
         self.call(|operator, out| operator.on_watermark(watermark, out))
     }
 
-    /// Has the operator put out what it keeps back only to send less.
-    pub(crate) fn on_flush(&mut self) -> Result<Step> {
-        self.call(|operator, out| operator.on_flush(out))
+    /// Has the operator put out what it keeps back only to send less; all of it, if it would come too late afterwards.
+    pub(crate) fn on_flush(&mut self, all: bool) -> Result<Step> {
+        self.call(|operator, out| match all {
+            true => operator.on_release(out),
+            false => operator.on_flush(out),
+        })
     }
 
     /// Calls the operator if its timer is due; it may have more to say.

@@ -20,6 +20,24 @@ pub(super) fn by_parts<T, A: Aggregate<T>>(aggregate: &A, parts: &[Vec<T>]) -> O
     })
 }
 
+/// The same, merged by twos in the order that `draws` says.
+fn in_any_order<T, A: Aggregate<T>>(
+    aggregate: &A,
+    parts: &[Vec<T>],
+    draws: &[usize],
+) -> Option<A::State> {
+    let states = parts.chunks(1).filter_map(|part| by_parts(aggregate, part));
+    let mut states: Vec<A::State> = states.collect();
+    for draw in draws {
+        let other = states.swap_remove(draw % states.len());
+        match states.len() {
+            0 => return Some(other),
+            more => aggregate.merge(&mut states[draw / 7 % more], other),
+        }
+    }
+    states.into_iter().next()
+}
+
 fn parts() -> impl Strategy<Value = Vec<Vec<i64>>> {
     let part = proptest::collection::vec(-1_000..1_000i64, 0..20);
     proptest::collection::vec(part, 1..6).prop_filter("some", |parts| !parts.concat().is_empty())
@@ -79,6 +97,35 @@ proptest! {
         let kept: Vec<usize> = all.iter().take(most).map(number).collect();
         let left_out = (all.len() - kept.len()) as u64;
         prop_assert_eq!(got.5, Collected { values: kept, left_out });
+    }
+
+    #[test]
+    fn states_of_different_replicas_may_be_merged_in_any_order(
+        parts in parts(), draws in proptest::collection::vec(any::<usize>(), 6),
+    ) {
+        // Each is another record, so that the order of arrival tells nothing.
+        let numbered: Vec<Vec<(i64, usize)>> = {
+            let mut number = 0..;
+            let part = |part: &Vec<i64>| part.iter().copied().zip(&mut number).collect();
+            parts.iter().map(part).collect()
+        };
+        fn order(record: &(i64, usize)) -> (i64, usize) { (record.0 % 5, record.1) }
+        fn value(record: &(i64, usize)) -> i64 { record.0 }
+        let aggregate = (
+            (count(), sum(value), min(value), max(value), mean(value)),
+            (arg_min(order, value), arg_max(order, value), first_by(order, value), last_by(order, value)),
+            (top_n(3, order, value), quantiles([0.1, 0.5], value)),
+            (distinct(value), count_distinct(value), approx_count_distinct(value)),
+        );
+        let whole = by_parts(&aggregate, &[numbered.concat()]).unwrap();
+        let merged = in_any_order(&aggregate, &numbered, &draws).unwrap();
+        prop_assert_eq!(aggregate.finish(merged), aggregate.finish(whole));
+        let aggregate = (collect_up_to(1_000, |record: &(i64, usize)| record.1), variance(value));
+        let (mut all, got) = aggregate.finish(in_any_order(&aggregate, &numbered, &draws).unwrap());
+        all.values.sort_unstable();
+        prop_assert!(all.values.into_iter().eq(0..numbered.concat().len()));
+        let expected = aggregate.finish(by_parts(&aggregate, &[numbered.concat()]).unwrap()).1;
+        prop_assert!((got - expected).abs() <= 1e-6 * (1.0 + expected), "{} {}", got, expected);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
 use crate::window::general::{Clock, GeneralWindows, Rules};
 use crate::window::once::WindowAggregate;
+use crate::window::open::Spans;
 use crate::window::sliced::sliced;
 use crate::window::tumbling::gcd;
 use crate::window::{
@@ -25,7 +26,8 @@ pub type WindowResults<K, V> = KeyedStream<K, WindowResult<K, V>>;
 impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// Computes one result for each key and window, or as many as the [trigger](Self::trigger) asks for.
     ///
-    /// Late records are counted; [`aggregate_with_late`](Self::aggregate_with_late) gives them as well.
+    /// Late records are counted; [`aggregate_with_late`](Self::aggregate_with_late) gives them as well. Where a few keys
+    /// have most of the records, tumbling and sliding windows can be aggregated `in_two_stages()`.
     ///
     /// ```
     /// # use millstream::prelude::*;
@@ -121,7 +123,9 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
             let make: MakeOperator = Box::new(move |_| {
                 let aggregate = aggregate.clone();
                 Box::new(WindowAggregate::<K, T, A>::new(
-                    windows, aggregate, gives_late,
+                    Spans::Windows(windows),
+                    aggregate,
+                    gives_late,
                 ))
             });
             return (make, kind);
@@ -157,12 +161,19 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
 
     /// The windows, if they are of this type and speak but once, when the watermark passes their end.
     fn once_as<V: Copy + 'static>(&self) -> Option<V> {
-        let once = self.trigger.on_time
+        let windows: &dyn Any = &self.windows;
+        windows
+            .downcast_ref()
+            .filter(|_| self.speaks_once())
+            .copied()
+    }
+
+    /// Whether each speaks but once, when the watermark passes its end.
+    pub(super) fn speaks_once(&self) -> bool {
+        self.trigger.on_time
             && self.trigger.early.is_none()
             && self.lateness.is_zero()
-            && self.clock == Clock::Watermark;
-        let windows: &dyn Any = &self.windows;
-        windows.downcast_ref().filter(|_| once).copied()
+            && self.clock == Clock::Watermark
     }
 
     /// Only watermarks that pass a multiple of so many microseconds change a result; 0 if none does.

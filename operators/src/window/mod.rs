@@ -3,7 +3,7 @@
 //! By duty: an [`assigner`] says which windows a record falls into ([`tumbling`], [`sliding`], [`session`],
 //! [`global`], the user's own); a [`trigger`] when they speak; a [`pane`] is what they say. [`stream`] is what the
 //! user writes; [`aggregate`] picks the operator: [`once`] for tumbling windows that speak once, [`sliced`] for sliding
-//! ones, [`general`] for all else.
+//! ones, [`general`] for all else. [`two_stages`] puts another one before the first two, which does not shuffle.
 //! Windows by number of records are in [`count`].
 
 mod aggregate;
@@ -20,6 +20,7 @@ mod sliding;
 mod stream;
 mod trigger;
 mod tumbling;
+mod two_stages;
 
 pub use aggregate::WindowResults;
 pub use assigner::WindowAssigner;
@@ -31,6 +32,7 @@ pub use sliding::Sliding;
 pub use stream::WindowedStream;
 pub use trigger::{Every, Trigger};
 pub use tumbling::Tumbling;
+pub use two_stages::TwoStageStream;
 
 use millstream_engine::Error;
 use millstream_engine::time::Timestamp;

@@ -17,18 +17,18 @@ use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key, prefetch};
-use crate::window::open::OpenWindows;
-use crate::window::{LATE, Pane, Tumbling, Window, WindowResult};
+use crate::window::open::{OpenWindows, Spans};
+use crate::window::{LATE, Pane, Window, WindowResult};
 
 pub(super) struct WindowAggregate<K, T, A: Aggregate<T>> {
-    open: OpenWindows<K, A::State>,
+    pub(super) open: OpenWindows<K, A::State>,
     aggregate: A,
     gives_late: bool,
     of: PhantomData<fn(T)>,
 }
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T>> WindowAggregate<K, T, A> {
-    pub(super) fn new(windows: Tumbling, aggregate: A, gives_late: bool) -> Self {
+    pub(super) fn new(windows: Spans, aggregate: A, gives_late: bool) -> Self {
         WindowAggregate {
             open: OpenWindows::new(windows),
             aggregate,
@@ -93,25 +93,33 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K,
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T>> WindowAggregate<K, T, A> {
     fn fire(&mut self, watermark: Timestamp, out: &mut Outbox) -> Result<Step> {
-        let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
         let aggregate = &self.aggregate;
-        let step = self.open.fire(watermark, |window: Window, entries| {
-            while let Some(Entry { hash, key, state }) = entries.pop() {
-                let value = WindowResult {
-                    key: key.clone(),
-                    window,
-                    pane: Pane::ONLY,
-                    value: aggregate.finish(state),
-                };
-                port.push_keyed(hash, Keyed { hash, key, value }, window.last());
-                if port.is_full() {
-                    return Ok(Step::More);
-                }
-            }
-            Ok(Step::Done)
-        })?;
+        let result = |key: &K, window, state| WindowResult {
+            key: key.clone(),
+            window,
+            pane: Pane::ONLY,
+            value: aggregate.finish(state),
+        };
+        let step = self.open.fire(watermark, each_as(out.port(0)?, result))?;
         self.open.note_held(out);
         Ok(step)
+    }
+}
+
+/// Gives each entry of a window as what `say` makes of it, as long as there is room.
+pub(super) fn each_as<K: Key, S, V: Send + 'static>(
+    port: &mut Port<Keyed<K, V>>,
+    say: impl Fn(&K, Window, S) -> V,
+) -> impl FnMut(Window, &mut Vec<Entry<K, S>>) -> Result<Step> {
+    move |window, entries| {
+        while let Some(Entry { hash, key, state }) = entries.pop() {
+            let value = say(&key, window, state);
+            port.push_keyed(hash, Keyed { hash, key, value }, window.last());
+            if port.is_full() {
+                return Ok(Step::More);
+            }
+        }
+        Ok(Step::Done)
     }
 }
 

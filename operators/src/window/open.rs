@@ -12,14 +12,15 @@ use millstream_engine::time::Timestamp;
 use millstream_engine::why::Explanation;
 
 use crate::keyed::{Entry, Key, KeyTable};
-use crate::window::{Tumbling, Window, explain_first};
+use crate::window::sliced::slice_of;
+use crate::window::{Sliding, Tumbling, Window, explain_first};
 
 /// Open windows, and the one whose results are being given.
 ///
 /// Records mostly fall into the window of the record before: it is remembered, and costs no look-up.
 pub(super) struct OpenWindows<K, S> {
-    windows: Tumbling,
-    /// Each open window by its start. (All are of one length: so by its end as well.)
+    windows: Spans,
+    /// Each open window by its start. (None lies in another: so by its end as well.)
     open: BTreeMap<Timestamp, Opened>,
     tables: Vec<KeyTable<K, S>>,
     /// Places of tables that are empty and can be used again, with their memory.
@@ -35,6 +36,27 @@ pub(super) struct OpenWindows<K, S> {
     held: Vec<(Instant, u64)>,
 }
 
+/// What time is cut into.
+#[derive(Clone, Copy)]
+pub(super) enum Spans {
+    Windows(Tumbling),
+    /// The slices of windows that slide. Each is open, time and again, until the last window it is in is closed.
+    Slices(Sliding),
+}
+
+impl Spans {
+    /// The span `time` lies in, and until when a record of this time is not late.
+    fn of(self, time: Timestamp) -> (Window, Timestamp) {
+        match self {
+            Spans::Windows(windows) => {
+                let window = windows.window_of(time);
+                (window, window.end)
+            }
+            Spans::Slices(windows) => slice_of(windows, time),
+        }
+    }
+}
+
 /// The piece of saved state that says which windows were closed.
 const CLOSED: &str = "closed";
 
@@ -47,7 +69,7 @@ struct Opened {
 }
 
 impl<K: Key, S: State> OpenWindows<K, S> {
-    pub(super) fn new(windows: Tumbling) -> Self {
+    pub(super) fn new(windows: Spans) -> Self {
         OpenWindows {
             windows,
             open: BTreeMap::new(),
@@ -95,8 +117,8 @@ impl<K: Key, S: State> OpenWindows<K, S> {
 
     #[cold]
     fn find(&mut self, time: Timestamp) -> Option<usize> {
-        let window = self.windows.window_of(time);
-        if window.end <= self.closed {
+        let (window, until) = self.windows.of(time);
+        if until <= self.closed {
             return None;
         }
         let place = self.open_at(window);
@@ -122,11 +144,29 @@ impl<K: Key, S: State> OpenWindows<K, S> {
     pub(super) fn fire(
         &mut self,
         watermark: Timestamp,
-        mut give: impl FnMut(Window, &mut Vec<Entry<K, S>>) -> Result<Step>,
+        give: impl FnMut(Window, &mut Vec<Entry<K, S>>) -> Result<Step>,
     ) -> Result<Step> {
         self.closed = self.closed.max(watermark);
+        self.give(self.closed, give)
+    }
+
+    /// Empties all windows, which stay open; otherwise as [`fire`](Self::fire).
+    pub(super) fn empty(
+        &mut self,
+        give: impl FnMut(Window, &mut Vec<Entry<K, S>>) -> Result<Step>,
+    ) -> Result<Step> {
+        self.give(Timestamp::MAX, give)
+    }
+
+    fn give(
+        &mut self,
+        until: Timestamp,
+        mut give: impl FnMut(Window, &mut Vec<Entry<K, S>>) -> Result<Step>,
+    ) -> Result<Step> {
         self.last = None;
-        while let Some((window, mut entries)) = self.firing.take().or_else(|| self.next_due()) {
+        while let Some((window, mut entries)) =
+            self.firing.take().or_else(|| self.next_until(until))
+        {
             let step = give(window, &mut entries)?;
             if !entries.is_empty() {
                 self.firing = Some((window, entries));
@@ -138,10 +178,10 @@ impl<K: Key, S: State> OpenWindows<K, S> {
         Ok(Step::Done)
     }
 
-    fn next_due(&mut self) -> Option<(Window, Vec<Entry<K, S>>)> {
+    fn next_until(&mut self, until: Timestamp) -> Option<(Window, Vec<Entry<K, S>>)> {
         let first = self.open.first_entry()?;
-        let window = self.windows.window_of(*first.key());
-        if window.end > self.closed {
+        let (window, _) = self.windows.of(*first.key());
+        if window.end > until {
             return None;
         }
         let Opened { place, arrival } = first.remove();
@@ -156,7 +196,7 @@ impl<K: Key, S: State> OpenWindows<K, S> {
     /// Tells which window is the next to be given.
     pub(super) fn explain(&self, why: &mut Explanation) {
         if let Some((start, _)) = self.open.first_key_value() {
-            explain_first(why, self.windows.window_of(*start), self.open.len());
+            explain_first(why, self.windows.of(*start).0, self.open.len());
         }
     }
 
@@ -185,7 +225,7 @@ impl<K: Key, S: State> OpenWindows<K, S> {
         self.closed = closed.into_iter().min().unwrap_or(Timestamp::MIN);
         for value in state.values::<(Timestamp, K, S)>() {
             let (start, key, state) = value?;
-            let place = self.open_at(self.windows.window_of(start));
+            let place = self.open_at(self.windows.of(start).0);
             if let Some(table) = self.tables.get_mut(place) {
                 table.insert(Entry {
                     hash: KeyHash::of(&key),

@@ -13,4 +13,5 @@ mod process;
 mod seeds;
 mod shape;
 mod time;
+mod two_stages;
 mod windows;

@@ -106,6 +106,12 @@ fn windows_must_be_something_and_speak_now_and_then() {
             .allowed_lateness(hours(1))
             .aggregate("clock", count())
             .discard();
+        keyed("e")
+            .window(Tumbling::of(hours(1)))
+            .trigger(Trigger::at_watermark().early(Every::records(2)))
+            .in_two_stages()
+            .aggregate("parts", count())
+            .discard();
         keyed("d")
             .count_window(5)
             .every(0)
@@ -116,6 +122,7 @@ fn windows_must_be_something_and_speak_now_and_then() {
         "the windows of `gaps` have a gap of less",
         "the windows of `never` speak every 0 records",
         "the windows of `clock` go by processing time",
+        "`parts` is aggregated in two stages, and so speaks once",
         "the windows of `none` are of no record",
     ] {
         assert!(told.contains(what), "{told}");

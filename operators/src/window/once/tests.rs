@@ -14,7 +14,7 @@ use crate::{Tumbling, count, sum};
 fn harness(windows: Tumbling) -> Harness {
     Harness::new(move |_| {
         let aggregate = (count(), sum(|value: &i64| *value));
-        WindowAggregate::<String, i64, _>::new(windows, aggregate, true)
+        WindowAggregate::<String, i64, _>::new(Spans::Windows(windows), aggregate, true)
     })
     .with_keyed_input(entry)
     .with_output(|result: &Keyed<String, WindowResult<String, (u64, i64)>>| {
@@ -108,7 +108,7 @@ type Results = Keyed<u64, WindowResult<u64, u64>>;
 
 #[test]
 fn many_results_leave_in_steps_and_a_snapshot_between_loses_none() {
-    let new = || WindowAggregate::<u64, (), _>::new(tens(), count(), false);
+    let new = || WindowAggregate::<u64, (), _>::new(Spans::Windows(tens()), count(), false);
     let port = || Outbox::new(vec![PortMaker::moving::<Results>().make_single()]);
     let (mut operator, mut out) = (new(), port());
     let mut batch = Batch::new(Instant::from_nanos(0));
@@ -162,11 +162,11 @@ fn many_results_leave_in_steps_and_a_snapshot_between_loses_none() {
 
 #[test]
 fn which_windows_are_closed_is_saved_whatever_the_inputs_promise() {
-    let mut before = OpenWindows::<String, i64>::new(Tumbling::of(Duration::from_micros(10)));
+    let mut before = OpenWindows::<String, i64>::new(Spans::Windows(tens()));
     before.fire(at(20), |_, _| Ok(Step::Done)).unwrap();
     let mut state = saved(128, |writer| before.save(writer)).unwrap();
     state.frontier = None; // The input was idle at the barrier.
-    let mut after = OpenWindows::<String, i64>::new(Tumbling::of(Duration::from_micros(10)));
+    let mut after = OpenWindows::<String, i64>::new(Spans::Windows(tens()));
     after.restore(&StateReader::new(&state, 128, 0, 1)).unwrap();
     assert!(after.table(at(19)).is_none() && after.table(at(20)).is_some());
 }

@@ -73,6 +73,14 @@ where
     (make, kind)
 }
 
+/// The slice `time` lies in, and when the last window it is in ends: in none, it is never late.
+pub(super) fn slice_of(windows: Sliding, time: Timestamp) -> (Window, Timestamp) {
+    let cut = Cut::new(windows);
+    let (index, bounds) = cut.slice_of(time);
+    let last = cut.last_window(index).map(|window| cut.window(window).end);
+    (bounds, last.unwrap_or(Timestamp::MAX))
+}
+
 /// The piece of saved state that says which windows were closed.
 const CLOSED: &str = "closed";
 

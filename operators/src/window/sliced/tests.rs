@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream_engine::batch::{Batch, Record};
@@ -7,7 +6,7 @@ use millstream_engine::outbox::PortMaker;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Given, at, entry, given, script, show};
+use crate::testing::{at, entry, given, naive_windows, script, show};
 use crate::{arg_max, count, sum};
 
 /// Counts and adds up: slices are taken out again.
@@ -71,47 +70,6 @@ fn sliding(size: i64, slide: i64, offset: i64) -> Sliding {
     Sliding::of(micros(size), micros(slide)).with_offset(micros(offset))
 }
 
-/// All values of every window that holds some, and the late records.
-fn naive(all: &[Given], windows: Sliding, show: fn(&[i64]) -> String) -> (String, String) {
-    let mut open: BTreeMap<(Timestamp, Timestamp, char), Vec<i64>> = BTreeMap::new();
-    let (mut results, mut late) = (String::new(), String::new());
-    let mut watermark = Timestamp::MIN;
-    let mut close = |open: &mut BTreeMap<_, Vec<i64>>, watermark: Timestamp| {
-        open.retain(|(end, start, key): &(Timestamp, Timestamp, char), values| {
-            if *end <= watermark {
-                let (start, last) = (start.as_micros(), end.as_micros() - 1);
-                results += &format!("{key}:{start}..:{}@{last} ", show(values));
-            }
-            *end > watermark
-        });
-    };
-    for given in all {
-        match *given {
-            Given::Record { key, value, time } => {
-                let (mut any, mut taken) = (false, false);
-                windows.assign(at(time), &mut |window| {
-                    any = true;
-                    if window.end > watermark {
-                        taken = true;
-                        open.entry((window.end, window.start, key))
-                            .or_default()
-                            .push(value);
-                    }
-                });
-                if any && !taken {
-                    late += &format!("{key}={value}@{time} ");
-                }
-            }
-            Given::Watermark(time) => {
-                watermark = at(time);
-                close(&mut open, watermark);
-            }
-        }
-    }
-    close(&mut open, Timestamp::MAX);
-    (results + "|", late + "|")
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -121,7 +79,7 @@ proptest! {
     ) {
         let windows = sliding(size, slide, offset);
         let shown = |values: &[i64]| format!("{}:{}", values.len(), values.iter().sum::<i64>());
-        let (results, late) = naive(&all, windows, shown);
+        let (results, late) = naive_windows(&all, windows, shown);
         retracting(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
 
@@ -131,7 +89,7 @@ proptest! {
     ) {
         let windows = sliding(size, slide, offset);
         let shown = |values: &[i64]| values.iter().max().map_or(String::new(), i64::to_string);
-        let (results, late) = naive(&all, windows, shown);
+        let (results, late) = naive_windows(&all, windows, shown);
         combining(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
 }
