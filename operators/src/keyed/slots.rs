@@ -58,6 +58,10 @@ impl<K: Eq, S> KeySlots<K, S> {
         }
     }
 
+    pub(crate) fn get(&self, slot: u32) -> Option<&Entry<K, S>> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
     #[inline]
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Entry<K, S>> {
         self.slots.get_mut(slot as usize)?.as_mut()

@@ -85,7 +85,6 @@ impl Wheel {
     }
 
     /// How many hang in it.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -158,6 +157,17 @@ impl Wheel {
         }
         self.now = self.now.max(until);
         None
+    }
+
+    /// All that hang in it, list by list in the order of their turns.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = u32> {
+        let lists = self.wheels.iter().flat_map(|wheel| &wheel.lists);
+        let nodes = |list: &List| {
+            let next = |node: &Link| Some(self.hung[*node as usize].next);
+            std::iter::successors(Some(list.first), next).take_while(|node| *node != NONE)
+        };
+        let nodes = lists.flat_map(nodes);
+        nodes.map(|node| self.hung[node as usize].owner)
     }
 
     /// The list whose turn is next: its wheel, its digit, and its first tick.
