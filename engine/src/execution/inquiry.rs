@@ -207,8 +207,51 @@ impl Known<'_> {
                 InputTime::Live(Frontier::Idle) | InputTime::Ended => None,
             });
         match live.min_by_key(|(time, _)| *time) {
-            Some((_, &(from, replica))) => Some(self.holder_of_promise(from, replica)),
+            Some((time, &from)) => Some(
+                self.backpressure(task, time, from)
+                    .unwrap_or_else(|| self.holder_of_promise(from.0, from.1)),
+            ),
             None => Some(self.holder(vertex, replica, Because::Idle)),
+        }
+    }
+
+    /// If more was promised to this task than the time it has come to, and did not get through for want of room: at
+    /// whose input there is none.
+    fn backpressure(
+        &self,
+        task: usize,
+        time: Option<Timestamp>,
+        from: (usize, usize),
+    ) -> Option<Holder> {
+        let (sender, stage) = self.inquiry.places[&from];
+        let Answered::Told(told) = &self.answers[sender] else {
+            return None;
+        };
+        let promise = told.stages.get(stage)?.promise.watermark()?;
+        if Some(promise.time) <= time {
+            return None;
+        }
+        let first = [task, sender]
+            .into_iter()
+            .find(|task| self.blocked(*task).is_some())?;
+        let mut last = first;
+        // There are no circles; but who is asked one after the other may seem to wait in one.
+        for _ in &self.inquiry.tasks {
+            match self.blocked(last) {
+                Some(Blocked::Room { vertex, replica }) => {
+                    last = self.inquiry.places[&(vertex, replica)].0;
+                }
+                Some(Blocked::Outside) | None => break,
+            }
+        }
+        let Asked { chain, replica, .. } = &self.inquiry.tasks[last];
+        Some(self.holder(chain[0], *replica, Because::Backpressure))
+    }
+
+    fn blocked(&self, task: usize) -> Option<Blocked> {
+        match &self.answers[task] {
+            Answered::Told(told) => told.blocked,
+            Answered::Ended | Answered::Missing => None,
         }
     }
 

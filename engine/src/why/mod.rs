@@ -144,6 +144,8 @@ pub enum Because {
     Partition(PartitionTime),
     /// Records are in flight here that the watermark must not overtake; the one it waits for, if the operator tells.
     InFlight(Option<Wait>),
+    /// What has come in here finds no room: it waits for room behind it or, a sink, for the outside.
+    Backpressure,
     /// Nothing comes in here: all its partitions, or inputs, are idle or have ended.
     Idle,
     /// It makes no event time.

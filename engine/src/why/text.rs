@@ -64,7 +64,12 @@ impl Display for ReplicaTime {
         if let Some(more @ 1..) = self.idle().count().checked_sub(IDLE_SHOWN) {
             writeln!(f, "    nor for {more} more that are idle")?;
         }
-        if let Some(holder) = &self.held_by {
+        // Of what waits for something else it is not the reason.
+        let waits_for_time =
+            |wait: &Wait| matches!(wait.until, Until::Watermark(_) | Until::InputEnd { .. });
+        if let Some(holder) = &self.held_by
+            && (self.waits.is_empty() || self.waits.iter().any(waits_for_time))
+        {
             writeln!(f, "    held back by {holder}")?;
         }
         Ok(())
@@ -128,6 +133,7 @@ impl Display for Holder {
             Because::Partition(partition) => partition.fmt(f),
             Because::InFlight(Some(wait)) => wait.fmt(f),
             Because::InFlight(None) => f.write_str("records are in flight there"),
+            Because::Backpressure => f.write_str("what comes in there finds no room"),
             Because::Idle => f.write_str("idle, nothing comes in there"),
             Because::NoTime => f.write_str("it makes no event time"),
             Because::NoAnswer => f.write_str("it does not answer"),

@@ -333,8 +333,8 @@ where
         let begun = begun.map(|line| (&line.stamp, line.attempts, line.outcome.is_some()));
         let waiting = self.waiting.iter().map(|(.., stamp)| (stamp, 0, false));
         let all = || begun.clone().chain(waiting.clone());
-        let oldest = all().filter(|(.., has_answer)| !has_answer);
-        let oldest = oldest.min_by_key(|(stamp, ..)| stamp.since);
+        let unanswered = || all().filter(|(.., has_answer)| !has_answer);
+        let oldest = unanswered().min_by_key(|(stamp, ..)| stamp.since);
         let holds = all().filter(|(stamp, ..)| stamp.holds);
         // What has its answer waits for another one, before it in its line.
         let holds = holds.min_by_key(|(stamp, ..)| (stamp.time, stamp.since));
@@ -345,7 +345,7 @@ where
         for (stamp, attempts, _) in holds.filter(is_another).into_iter().chain(oldest) {
             let wait = Wait::new(told(stamp, attempts), Until::Answer);
             let age = why.age_of(stamp.since);
-            why.waits(wait.first_of(all().count()).with_age(age));
+            why.waits(wait.first_of(unanswered().count()).with_age(age));
         }
     }
 

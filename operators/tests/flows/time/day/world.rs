@@ -1,0 +1,267 @@
+//! The world of the day: partitions that give records, fall silent and come again; and what it knows of them, to be
+//! compared with what the flow says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use millstream::prelude::*;
+use millstream::runtime;
+
+/// A record: its key, and when it happened.
+pub(super) type Row = (u64, Timestamp);
+
+/// By how much records are out of order, at most; what their stream allows for.
+pub(super) const DISORDER: Duration = seconds(25);
+pub(super) const LATENESS: Duration = seconds(30);
+pub(super) const IDLE_AFTER: Duration = seconds(60);
+
+/// When the day begins: the wall clock's start in a simulation.
+pub(super) const MORNING: Timestamp = Timestamp::from_secs(1_577_836_800);
+/// A stretch of the day in which nobody gives anything.
+const NIGHT: (Duration, Duration) = (minutes(70), minutes(80));
+
+/// Source, number of its partition: every so many records, so long a silence in seconds.
+pub(super) const PARTITIONS: [(&str, usize, u64, u64); 5] = [
+    ("north", 0, 290, 900),
+    ("north", 1, 170, 400),
+    ("north", 2, 1_000_000, 0),
+    ("south", 0, 230, 1_500),
+    ("south", 1, 190, 130),
+];
+
+/// What is to become of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    InTime,
+    Late,
+    Ahead,
+}
+
+/// Everything that was given, and how far everybody is.
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) seed: u64,
+    state: Arc<Mutex<State>>,
+}
+
+pub(super) struct State {
+    pub(super) given: Vec<(&'static str, Row, Fate)>,
+    pub(super) partitions: Vec<Partition>,
+    /// How far the clock of each replica of a source has come, as long as this run of the flow lasts.
+    stands: BTreeMap<(&'static str, usize), Option<Timestamp>>,
+    /// And where all of them meet.
+    meets: Option<Timestamp>,
+    /// When this run of the flow began.
+    pub(super) began: Timestamp,
+    passed: Timestamp,
+}
+
+/// A partition as the flow must see it.
+pub(super) struct Partition {
+    pub(super) source: &'static str,
+    pub(super) name: String,
+    number: usize,
+    /// The record that is next, and when it is due.
+    pub(super) next: (u64, Timestamp),
+    /// What its in-time records promise.
+    pub(super) promised: Option<Timestamp>,
+    /// Since this run began: the latest time, and when the last record was given.
+    pub(super) latest: Option<Timestamp>,
+    pub(super) gave: Option<Timestamp>,
+    /// When it was heard of last: its last record, or the beginning of this run.
+    pub(super) heard: Timestamp,
+}
+
+/// Who holds the watermark, and where that is.
+pub(super) struct Holder {
+    /// How far it has come. (It never goes back, so it may be further than who holds it.)
+    pub(super) watermark: Option<Timestamp>,
+    pub(super) stands: Option<Timestamp>,
+    /// Source, replica, partition; nobody while all are idle.
+    pub(super) by: Option<(String, usize, String)>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Self {
+        let partitions = PARTITIONS.iter().map(|&(source, number, ..)| Partition {
+            source,
+            name: format!("{source}-{number}"),
+            number,
+            next: (0, MORNING),
+            promised: None,
+            latest: None,
+            gave: None,
+            heard: MORNING,
+        });
+        let state = State {
+            given: Vec::new(),
+            partitions: partitions.collect(),
+            stands: BTreeMap::new(),
+            meets: None,
+            began: MORNING,
+            passed: MORNING,
+        };
+        World {
+            seed,
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// The flow starts, or goes on: nobody has been heard of yet.
+    pub(super) fn begins(&self, parallelism: usize) {
+        let mut state = self.state();
+        let stood = |source: &str, state: &State| {
+            let stands = state.stands.iter().filter(|((of, _), _)| *of == source);
+            stands.filter_map(|(_, at)| *at).min()
+        };
+        for source in ["north", "south"] {
+            let at = stood(source, &state);
+            state.stands.retain(|(of, _), _| *of != source);
+            let partitions = PARTITIONS.iter().filter(|(of, ..)| *of == source).count();
+            for replica in 0..parallelism.min(partitions) {
+                state.stands.insert((source, replica), at);
+            }
+        }
+        (state.meets, state.began) = (None, runtime::wall());
+        for partition in &mut state.partitions {
+            (partition.latest, partition.gave) = (None, None);
+            partition.heard = runtime::wall();
+        }
+    }
+
+    /// A partition gives its next record.
+    pub(super) fn give(&self, partition: usize) -> Row {
+        let now = runtime::wall();
+        let mut state = self.state();
+        state.pass(now);
+        let (n, _) = state.partitions[partition].next;
+        let draw = |what: u64| drawn(&[self.seed, partition as u64, n, what]);
+        // Keys live for six minutes.
+        let generation = now.since(MORNING).as_secs() / 180 + draw(1) % 2;
+        let key = generation * 8 + draw(2) % 8;
+        let fate = match draw(3) % 97 {
+            50 if now > MORNING + minutes(10) => Fate::Late,
+            60 => Fate::Ahead,
+            _ => Fate::InTime,
+        };
+        let time = match fate {
+            Fate::InTime => now - DISORDER.mul_f64((draw(4) % 1_000_000) as f64 / 1e6),
+            Fate::Late => now - hours(3),
+            Fate::Ahead => now + days(300_000),
+        };
+        let (source, _, every, silence) = PARTITIONS[partition];
+        state.given.push((source, (key, time), fate));
+        let pause = match n % every {
+            last if last == every - 1 => seconds(silence),
+            _ => millis(draw(5) % 20_000),
+        };
+        let of = &mut state.partitions[partition];
+        (of.heard, of.gave) = (now, Some(now));
+        of.next = (n + 1, behind_the_night(now + pause));
+        if fate != Fate::Ahead {
+            of.latest = of.latest.max(Some(time));
+            of.promised = of.promised.max(Some(time - LATENESS));
+        }
+        state.pass(now);
+        (key, time)
+    }
+}
+
+fn behind_the_night(due: Timestamp) -> Timestamp {
+    let (begins, ends) = (MORNING + NIGHT.0, MORNING + NIGHT.1);
+    match due >= begins && due < ends {
+        true => ends,
+        false => due,
+    }
+}
+
+impl State {
+    /// The replica of a source that reads a partition.
+    fn replica(&self, partition: &Partition) -> usize {
+        partition.number % self.replicas(partition.source)
+    }
+
+    fn replicas(&self, source: &str) -> usize {
+        self.stands.keys().filter(|(of, _)| *of == source).count()
+    }
+
+    /// The partitions of a replica that time waits for.
+    fn live(&self, source: &str, replica: usize, now: Timestamp) -> Vec<&Partition> {
+        let own = self.partitions.iter().filter(|partition| {
+            partition.source == source && self.replica(partition) == replica
+        });
+        own.filter(|partition| !partition.is_idle(now)).collect()
+    }
+
+    /// Time comes to `now`: clocks go on where nobody holds them any more.
+    fn pass(&mut self, now: Timestamp) {
+        let falls_idle = self.partitions.iter().map(|partition| partition.heard + IDLE_AFTER);
+        let meanwhile = falls_idle.filter(|at| *at > self.passed && *at < now);
+        let mut moments: Vec<_> = meanwhile.chain([now]).collect();
+        moments.sort_unstable();
+        moments.into_iter().for_each(|at| self.come_to(at));
+        self.passed = now;
+    }
+
+    fn come_to(&mut self, now: Timestamp) {
+        for (source, replica) in self.stands.keys().copied().collect::<Vec<_>>() {
+            let live = self.live(source, replica, now);
+            // Without any promise `None`, which is the lowest.
+            let lowest = live.iter().map(|partition| partition.promised).min();
+            let stands = self.stands.entry((source, replica)).or_default();
+            *stands = (*stands).max(lowest.flatten());
+        }
+        let lowest = self.slowest(now).and_then(|(_, at)| at);
+        self.meets = self.meets.max(lowest);
+    }
+
+    /// The replica of a source that has come least far, and how far, of those that somebody waits for.
+    fn slowest(&self, now: Timestamp) -> Option<((&'static str, usize), Option<Timestamp>)> {
+        let replicas = self.stands.iter().map(|(replica, at)| (*replica, *at));
+        let live = replicas.filter(|((source, replica), _)| !self.live(source, *replica, now).is_empty());
+        live.min_by_key(|(_, at)| *at)
+    }
+
+    /// Who holds the watermark where all sources meet.
+    pub(super) fn holder(&mut self, now: Timestamp) -> Holder {
+        self.pass(now);
+        Holder {
+            watermark: self.meets,
+            stands: self.slowest(now).and_then(|(_, at)| at),
+            by: self.slowest(now).and_then(|((source, replica), _)| {
+                let live = self.live(source, replica, now);
+                let slowest = live.iter().min_by_key(|partition| partition.promised)?;
+                Some((format!("{source}.event_time"), replica, slowest.name.clone()))
+            }),
+        }
+    }
+
+    /// Whether it is clear now who is idle, and nothing is under way.
+    pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
+        self.partitions.iter().all(|partition| {
+            let silent = now.since(partition.heard);
+            silent > millis(50) && (silent + millis(500) < IDLE_AFTER || silent > IDLE_AFTER + millis(500))
+        })
+    }
+}
+
+impl Partition {
+    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
+        now.since(self.heard) >= IDLE_AFTER
+    }
+}
+
+/// A number drawn from others (SplitMix64).
+pub(super) fn drawn(from: &[u64]) -> u64 {
+    from.iter().fold(0, |drawn: u64, n| {
+        let mut z = (drawn ^ n).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
