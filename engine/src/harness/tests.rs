@@ -316,5 +316,8 @@ fn what_waits_is_told_while_it_does() {
     assert!(complaint.contains("did not tell"), "{complaint}");
     let wrong = meter(Explains::WhatIsOver).outcome(&[TICKING]);
     let complaint = wrong.unwrap_err().to_string();
-    assert!(complaint.contains("waits for 1970-01-01T00:00:00.000007Z, though"), "{complaint}");
+    assert!(
+        complaint.contains("waits for 1970-01-01T00:00:00.000007Z, though"),
+        "{complaint}"
+    );
 }

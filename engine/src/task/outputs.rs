@@ -76,11 +76,7 @@ impl RemoteEdge {
     }
 
     /// Sends the same to all.
-    async fn send_to_all(
-        &self,
-        message: impl Fn() -> Message,
-        room: &Room,
-    ) -> Result<(), Closed> {
+    async fn send_to_all(&self, message: impl Fn() -> Message, room: &Room) -> Result<(), Closed> {
         for (lane, sender) in self.senders.iter().enumerate() {
             if let Some(message) = sender.try_send(message()) {
                 room.wait_for(self, lane);

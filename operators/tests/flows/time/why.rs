@@ -107,6 +107,13 @@ fn an_idle_partition_holds_nobody() {
     let quiet = only(&why, "quiet.event_time");
     assert!(quiet.partitions[0].is_idle);
     assert_eq!(quiet.held_by.as_ref().unwrap().because, Because::Idle);
+    let text = why.to_string();
+    assert!(
+        text.contains(
+            "nobody waits for partition `#0` (last record of 1970-01-01T00:00:24Z, 27 s ago, idle)"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -149,10 +156,16 @@ fn a_paused_source_says_for_whom() {
     let fast = only(&why, "fast");
     assert_eq!(fast.answer, Answer::Given);
     let paused = fast.paused.as_ref().unwrap();
-    assert_eq!((&*paused.behind.vertex, paused.allowed), ("slow", minutes(10)));
+    assert_eq!(
+        (&*paused.behind.vertex, paused.allowed),
+        ("slow", minutes(10))
+    );
     // A batch of 512 seconds in front of it, of which 20 s · 10 are over.
     let ahead = paused.ahead.unwrap();
-    assert!(ahead > minutes(10) && ahead < minutes(10) + seconds(512), "{ahead:?}");
+    assert!(
+        ahead > minutes(10) && ahead < minutes(10) + seconds(512),
+        "{ahead:?}"
+    );
     assert_eq!(why.paused().count(), 1);
     assert_eq!(partition(only(&why, "tens")).0, "slow.event_time");
     let text = why.to_string();
@@ -219,13 +232,25 @@ fn what_waits_for_room_answers_all_the_same() {
         // More was promised to the windows than they have come to: it is not the partition that holds them.
         let holder = why.vertex("tens").find_map(|time| time.held_by.clone());
         let holder = holder.unwrap();
-        assert_eq!((&*holder.vertex, holder.because), ("out", Because::Backpressure), "{why}");
+        assert_eq!(
+            (&*holder.vertex, holder.because),
+            ("out", Because::Backpressure),
+            "{why}"
+        );
         let text = why.to_string();
-        assert!(text.contains("`out` (replica 0): waits for the outside;"), "{text}");
-        let numbers = why.vertex("numbers").find(|time| time.answer == Answer::Blocked);
+        assert!(
+            text.contains("`out` (replica 0): waits for the outside;"),
+            "{text}"
+        );
+        let numbers = why
+            .vertex("numbers")
+            .find(|time| time.answer == Answer::Blocked);
         let full = numbers.and_then(|time| time.blocked_on.clone()).unwrap();
         assert_eq!(full.vertex, "numbers.event_time.map", "{text}");
-        assert!(text.contains("waits for room at `tens` (replica "), "{text}");
+        assert!(
+            text.contains("waits for room at `tens` (replica "),
+            "{text}"
+        );
         drop(nobody_reads);
     }
 }
@@ -332,10 +357,68 @@ fn whatever_waits_says_for_what() {
         minute.aggregate("early", count()).discard();
         let by_clock = keyed().window(Tumbling::of(minutes(1))).processing_time();
         by_clock.aggregate("by-clock", count()).discard();
-        keyed().count_window(10).aggregate("tens", count()).discard();
+        keyed()
+            .count_window(10)
+            .aggregate("tens", count())
+            .discard();
         keyed().process("reminders", Remind).discard();
         keyed().sort("sorted").discard();
     });
     let why = asked(5, 30, flow.with_parallelism(1).with_idle_after(None));
-    println!("{why}");
+    let told = |vertex| -> Vec<String> {
+        let waits = only(&why, vertex).waits.iter();
+        waits.map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        told("hops"),
+        [
+            "the window from 1970-01-01T00:00:20Z to 1970-01-01T00:00:40Z waits for the watermark 1970-01-01T00:00:40Z"
+        ]
+    );
+    // Of the key whose last record is the earliest.
+    assert_eq!(
+        told("visits"),
+        [
+            "the window from 1970-01-01T00:00:00Z to 1970-01-01T00:00:37Z, the first of 5, waits for the watermark \
+             1970-01-01T00:00:37Z"
+        ]
+    );
+    let minute = "the window from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z";
+    assert_eq!(
+        told("early"),
+        [
+            "an early pane of a window, the first of 4, waits for the watermark 1970-01-01T00:00:45Z".to_owned(),
+            format!("{minute}, the first of 5, waits for the watermark 1970-01-01T00:01:00Z"),
+            format!("an early pane of {minute} (with 0 of 4 records) waits for more records"),
+        ]
+    );
+    assert_eq!(
+        told("by-clock"),
+        [
+            "the window from 2020-01-01T00:00:00Z to 2020-01-01T00:01:00Z, the first of 5, waits for the wall clock to \
+             come to 2020-01-01T00:01:00Z"
+        ]
+    );
+    assert_eq!(
+        told("tens"),
+        ["the window of 10 records of a key, the first of 5, waits for more records"]
+    );
+    let reminders = told("reminders");
+    assert_eq!(
+        reminders[0],
+        "the reminder of a key, the first of 5, waits for the watermark 1970-01-01T00:01:00Z"
+    );
+    let by_clock = "the reminder of a key, the first of 5, waits for the wall clock to come to 2020-01-01T01:00:00.1";
+    assert!(reminders[1].starts_with(by_clock), "{reminders:?}");
+    assert_eq!(
+        told("sorted"),
+        ["the timer of a key waits for the watermark 1970-01-01T00:00:34.000001Z"]
+    );
+    // Who holds the watermark is told to those that wait for it.
+    let text = why.to_string();
+    assert_eq!(
+        text.matches("held back by `numbers.event_time`").count(),
+        5,
+        "{text}"
+    );
 }

@@ -13,18 +13,20 @@ use std::time::Duration;
 use millstream::prelude::*;
 use millstream::runtime::{self, simulate};
 use millstream_engine::execution::{Execution, Report};
+use millstream_engine::latency::LatencySettings;
 use millstream_engine::state::Snapshot;
 use millstream_engine::why::{Because, PartitionTime, ReplicaTime, Why};
 
 use work::{COUNT_LATE, Results, Shared};
-use world::{IDLE_AFTER, MORNING, World, drawn};
+use world::{DISORDER, IDLE_AFTER, LATENESS, MORNING, PAUSE, World, drawn};
 
 /// Vertices to which all sources come.
 const MEET: [&str; 6] = ["per-minute", "visits", "pairs", "gone", "known", "first"];
 
-/// The most the watermark may be behind while somebody gives records: one that has just fallen silent is waited for; what
-/// it promised is behind by the lateness, the disorder, and a pause or two.
-const MOST_BEHIND: Duration = seconds(60 + 30 + 25 + 40);
+/// The most the watermark may be behind while somebody gives records, in seconds: one that falls silent is waited for;
+/// what it promised is behind by the lateness, the disorder, and a pause or two, if its last ones were late.
+const MOST_BEHIND: Duration =
+    seconds(IDLE_AFTER.as_secs() + LATENESS.as_secs() + DISORDER.as_secs() + 2 * PAUSE.as_secs());
 
 /// What a day came to.
 #[derive(Default)]
@@ -45,15 +47,20 @@ struct Day {
 fn a_day_of_everything() {
     let day = live(24, 1, None);
     let partitions = day.held.len();
-    assert_eq!(partitions, world::PARTITIONS.len(), "each holds it at times: {:?}", day.held);
+    assert_eq!(
+        partitions,
+        world::PARTITIONS.len(),
+        "each holds it at times: {:?}",
+        day.held
+    );
     assert!(day.nobody > 3, "in the night nobody holds it");
-    assert!(day.asked > 10_000, "{}", day.asked);
+    assert!(day.asked > 5_000, "{}", day.asked);
     check_flat(&day.state);
 }
 
 #[test]
 fn mornings_under_many_seeds() {
-    for seed in 2..5 {
+    for seed in 2..4 {
         live(2, seed, None);
         live(2, seed, Some(minutes(2)));
     }
@@ -65,12 +72,13 @@ fn live(hours: u64, seed: u64, alignment: Option<Duration>) -> Day {
     let results = Shared::default();
     let flow = work::flow(&world, &results)
         .with_idle_after(IDLE_AFTER)
-        .with_alignment(alignment);
+        .with_alignment(alignment)
+        .with_latency(LatencySettings::off());
     let mut day = Day::default();
     let lived = simulate(seed, async {
         let mut snapshot: Option<Snapshot> = None;
         for hour in 0..hours {
-            let parallelism = 1 + (seed + hour) as usize % 2;
+            let parallelism = 1 + usize::from((seed + hour) % 3 == 0);
             let mut flow = flow.clone().with_parallelism(parallelism);
             if let Some(snapshot) = snapshot.take() {
                 flow = flow.from_snapshot(snapshot);
@@ -102,8 +110,13 @@ fn live(hours: u64, seed: u64, alignment: Option<Duration>) -> Day {
         assert_eq!(day.late[vertex], late, "`{vertex}`, seed {seed}");
     }
     assert_eq!(day.ahead, ahead, "seed {seed}");
-    assert!(day.exact >= day.asked * 99 / 100, "{} of {}", day.exact, day.asked);
-    assert!(late > hours * 10 && ahead > hours * 10, "{late}, {ahead}");
+    assert!(
+        day.exact >= day.asked * 99 / 100,
+        "{} of {}",
+        day.exact,
+        day.asked
+    );
+    assert!(late > hours * 2 && ahead > hours * 2, "{late}, {ahead}");
     day
 }
 
@@ -129,7 +142,10 @@ impl Day {
                 self.check_alone(&why, replica);
                 if holder.by.is_some() && is_settled {
                     let behind = replica.watermark.map(|watermark| now.since(watermark));
-                    assert!(behind.is_some_and(|behind| behind <= MOST_BEHIND), "{behind:?}\n{why}");
+                    assert!(
+                        behind.is_some_and(|behind| behind <= MOST_BEHIND),
+                        "{behind:?}\n{why}"
+                    );
                 }
                 if !exactly || !state.is_quiet(now) {
                     continue;
@@ -159,8 +175,14 @@ impl Day {
                 let known = (partition.promised, partition.latest, partition.is_idle(now));
                 assert_eq!(times, known, "`{}` at {now}\n{why}", partition.name);
                 let age = partition.gave.map(|gave| now.since(gave));
-                let differ = told.age.unwrap_or_default().abs_diff(age.unwrap_or_default());
-                assert!(told.age.is_some() == age.is_some() && differ < millis(10), "{why}");
+                let differ = told
+                    .age
+                    .unwrap_or_default()
+                    .abs_diff(age.unwrap_or_default());
+                assert!(
+                    told.age.is_some() == age.is_some() && differ < millis(10),
+                    "{why}"
+                );
             }
         }
     }
@@ -169,13 +191,19 @@ impl Day {
     /// there yet.
     fn check_alone(&self, why: &Why, replica: &ReplicaTime) {
         let first = replica.waits.iter().find_map(|wait| wait.until.watermark());
-        assert!(first.is_none_or(|first| Some(first) > replica.watermark), "{why}");
+        assert!(
+            first.is_none_or(|first| Some(first) > replica.watermark),
+            "{why}"
+        );
         let Some(partition) = held_by(replica) else {
             let because = &replica.held_by.as_ref().unwrap().because;
             assert_eq!(*because, Because::Idle, "{why}");
             return;
         };
-        assert!(!partition.is_idle && partition.age < Some(IDLE_AFTER + millis(10)), "{why}");
+        assert!(
+            !partition.is_idle && partition.age < Some(IDLE_AFTER + millis(10)),
+            "{why}"
+        );
         assert_eq!(told(why, &partition.name), Some(partition), "{why}");
     }
 }
@@ -213,7 +241,9 @@ fn check_flat(state: &[BTreeMap<String, usize>]) {
     };
     for vertex in state[0].keys() {
         let (morning, later) = (most(&state[..5], vertex), most(&state[5..], vertex));
-        println!("{vertex} {morning} {later}");
-        assert!(later <= morning * 3 / 2 + 500, "`{vertex}`: {morning} bytes, then {later}");
+        assert!(
+            later <= morning * 3 / 2 + 500,
+            "`{vertex}`: {morning} bytes, then {later}"
+        );
     }
 }

@@ -27,7 +27,10 @@ impl Source for Partitions {
     type Reader = Reader;
 
     fn max_parallelism(&self) -> usize {
-        PARTITIONS.iter().filter(|(of, ..)| *of == self.source).count()
+        PARTITIONS
+            .iter()
+            .filter(|(of, ..)| *of == self.source)
+            .count()
     }
 
     fn is_bounded(&self) -> bool {
@@ -87,7 +90,11 @@ impl SourceReader for Reader {
             return Ok(Read::More);
         }
         let due = |partition: usize| self.world.state().partitions[partition].next.1;
-        let next = self.partitions.iter().copied().min_by_key(|partition| due(*partition));
+        let next = self
+            .partitions
+            .iter()
+            .copied()
+            .min_by_key(|partition| due(*partition));
         let partition = next.ok_or_else(|| Error::internal("a reader without partitions"))?;
         runtime::sleep(due(partition).since(runtime::wall())).await;
         intake.begin(PartitionId(partition as u32), runtime::now());
@@ -98,7 +105,11 @@ impl SourceReader for Reader {
     fn positions(&self) -> Vec<Position> {
         let position = |partition: &usize| Position {
             split: name(*partition),
-            state: self.world.state().partitions[*partition].next.0.to_le_bytes().to_vec(),
+            state: self.world.state().partitions[*partition]
+                .next
+                .0
+                .to_le_bytes()
+                .to_vec(),
         };
         self.partitions.iter().map(position).collect()
     }

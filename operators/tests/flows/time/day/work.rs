@@ -85,7 +85,10 @@ pub(super) fn flow(world: &World, results: &Shared) -> Flow {
         let all = by_key(all());
         let minute = Tumbling::of(minutes(1));
         let minutes = all.clone().window(minute).aggregate("per-minute", count());
-        let visits = all.clone().window(Session::gap(GAP)).aggregate("visits", count());
+        let visits = all
+            .clone()
+            .window(Session::gap(GAP))
+            .aggregate("visits", count());
         let pairs = by_key(north).join("pairs", by_key(south), minute, move |_, north, _| {
             minute.window_of(north.1).start
         });
@@ -100,9 +103,12 @@ pub(super) fn flow(world: &World, results: &Shared) -> Flow {
             .union(gone.map(|key, records| Told::Gone(key, records)))
             .union(known.map(|key, records| Told::Known(key, records)))
             .union(first.map(|key, _| Told::First(key)))
-            .sink("out", for_each(move |told| {
-                assert!(results.lock().unwrap().take(told), "it comes twice");
-            }));
+            .sink(
+                "out",
+                for_each(move |told| {
+                    assert!(results.lock().unwrap().take(told), "it comes twice");
+                }),
+            );
     })
 }
 
@@ -129,7 +135,8 @@ pub(super) fn naive(given: &[(&'static str, Row, Fate)]) -> (Results, u64, u64) 
         times.sort_unstable();
         for visit in times.chunk_by(|one, next| *next < *one + GAP) {
             let (first, last) = (visit[0], visit[visit.len() - 1]);
-            all.visits.insert((key, first, last + GAP), visit.len() as u64);
+            all.visits
+                .insert((key, first, last + GAP), visit.len() as u64);
         }
     }
     for (_, (key, _), _) in of(Fate::InTime).chain(of(Fate::Late)) {
@@ -150,7 +157,10 @@ impl Process<u64, Row> for Gone {
     type Out = Option<u64>;
 
     fn on_record(&self, _: Row, seen: &mut Self::State, turn: &mut Turn<'_, u64, Option<u64>>) {
-        if turn.watermark().is_some_and(|watermark| turn.time() < watermark) {
+        if turn
+            .watermark()
+            .is_some_and(|watermark| turn.time() < watermark)
+        {
             turn.emit(None);
             return;
         }

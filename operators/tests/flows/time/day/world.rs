@@ -15,6 +15,8 @@ pub(super) type Row = (u64, Timestamp);
 pub(super) const DISORDER: Duration = seconds(25);
 pub(super) const LATENESS: Duration = seconds(30);
 pub(super) const IDLE_AFTER: Duration = seconds(60);
+/// The longest pause between two records of a partition that is not silent.
+pub(super) const PAUSE: Duration = seconds(55);
 
 /// When the day begins: the wall clock's start in a simulation.
 pub(super) const MORNING: Timestamp = Timestamp::from_secs(1_577_836_800);
@@ -23,11 +25,11 @@ const NIGHT: (Duration, Duration) = (minutes(70), minutes(80));
 
 /// Source, number of its partition: every so many records, so long a silence in seconds.
 pub(super) const PARTITIONS: [(&str, usize, u64, u64); 5] = [
-    ("north", 0, 290, 900),
-    ("north", 1, 170, 400),
+    ("north", 0, 100, 900),
+    ("north", 1, 65, 400),
     ("north", 2, 1_000_000, 0),
-    ("south", 0, 230, 1_500),
-    ("south", 1, 190, 130),
+    ("south", 0, 80, 1_500),
+    ("south", 1, 70, 130),
 ];
 
 /// What is to become of a record.
@@ -150,7 +152,7 @@ impl World {
             _ => Fate::InTime,
         };
         let time = match fate {
-            Fate::InTime => now - DISORDER.mul_f64((draw(4) % 1_000_000) as f64 / 1e6),
+            Fate::InTime => now - DISORDER.mul_f64(fraction(draw(4))),
             Fate::Late => now - hours(3),
             Fate::Ahead => now + days(300_000),
         };
@@ -158,7 +160,7 @@ impl World {
         state.given.push((source, (key, time), fate));
         let pause = match n % every {
             last if last == every - 1 => seconds(silence),
-            _ => millis(draw(5) % 20_000),
+            _ => PAUSE.mul_f64(fraction(draw(5))),
         };
         let of = &mut state.partitions[partition];
         (of.heard, of.gave) = (now, Some(now));
@@ -170,6 +172,11 @@ impl World {
         state.pass(now);
         (key, time)
     }
+}
+
+/// From 0 up to 1.
+fn fraction(drawn: u64) -> f64 {
+    (drawn % 1_000_000) as f64 / 1e6
 }
 
 fn behind_the_night(due: Timestamp) -> Timestamp {
@@ -192,15 +199,19 @@ impl State {
 
     /// The partitions of a replica that time waits for.
     fn live(&self, source: &str, replica: usize, now: Timestamp) -> Vec<&Partition> {
-        let own = self.partitions.iter().filter(|partition| {
-            partition.source == source && self.replica(partition) == replica
-        });
+        let own = self
+            .partitions
+            .iter()
+            .filter(|partition| partition.source == source && self.replica(partition) == replica);
         own.filter(|partition| !partition.is_idle(now)).collect()
     }
 
     /// Time comes to `now`: clocks go on where nobody holds them any more.
     fn pass(&mut self, now: Timestamp) {
-        let falls_idle = self.partitions.iter().map(|partition| partition.heard + IDLE_AFTER);
+        let falls_idle = self
+            .partitions
+            .iter()
+            .map(|partition| partition.heard + IDLE_AFTER);
         let meanwhile = falls_idle.filter(|at| *at > self.passed && *at < now);
         let mut moments: Vec<_> = meanwhile.chain([now]).collect();
         moments.sort_unstable();
@@ -223,7 +234,8 @@ impl State {
     /// The replica of a source that has come least far, and how far, of those that somebody waits for.
     fn slowest(&self, now: Timestamp) -> Option<((&'static str, usize), Option<Timestamp>)> {
         let replicas = self.stands.iter().map(|(replica, at)| (*replica, *at));
-        let live = replicas.filter(|((source, replica), _)| !self.live(source, *replica, now).is_empty());
+        let live =
+            replicas.filter(|((source, replica), _)| !self.live(source, *replica, now).is_empty());
         live.min_by_key(|(_, at)| *at)
     }
 
@@ -236,7 +248,11 @@ impl State {
             by: self.slowest(now).and_then(|((source, replica), _)| {
                 let live = self.live(source, replica, now);
                 let slowest = live.iter().min_by_key(|partition| partition.promised)?;
-                Some((format!("{source}.event_time"), replica, slowest.name.clone()))
+                Some((
+                    format!("{source}.event_time"),
+                    replica,
+                    slowest.name.clone(),
+                ))
             }),
         }
     }
@@ -245,7 +261,8 @@ impl State {
     pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
         self.partitions.iter().all(|partition| {
             let silent = now.since(partition.heard);
-            silent > millis(50) && (silent + millis(500) < IDLE_AFTER || silent > IDLE_AFTER + millis(500))
+            silent > millis(50)
+                && (silent + millis(500) < IDLE_AFTER || silent > IDLE_AFTER + millis(500))
         })
     }
 }
