@@ -80,8 +80,9 @@ pub(super) struct Holder {
     /// How far it has come. (It never goes back, so it may be further than who holds it.)
     pub(super) watermark: Option<Timestamp>,
     pub(super) stands: Option<Timestamp>,
-    /// Source, replica, partition; nobody while all are idle.
-    pub(super) by: Option<(String, usize, String)>,
+    /// Source, replica, partition; more than one if they are just as far, as those of a source are when the flow has
+    /// gone on; nobody while all are idle.
+    pub(super) by: Vec<(String, usize, String)>,
 }
 
 impl World {
@@ -245,16 +246,24 @@ impl State {
         Holder {
             watermark: self.meets,
             stands: self.slowest(now).and_then(|(_, at)| at),
-            by: self.slowest(now).and_then(|((source, replica), _)| {
-                let live = self.live(source, replica, now);
-                let slowest = live.iter().min_by_key(|partition| partition.promised)?;
-                Some((
-                    format!("{source}.event_time"),
-                    replica,
-                    slowest.name.clone(),
-                ))
-            }),
+            by: self.as_slow(now),
         }
+    }
+
+    /// The slowest partitions of the replicas that have come least far.
+    fn as_slow(&self, now: Timestamp) -> Vec<(String, usize, String)> {
+        let slowest = self.slowest(now).map(|(_, at)| at);
+        let as_slow = self.stands.iter().filter(|(_, at)| Some(**at) == slowest);
+        let partition = |((source, replica), _): (&(&'static str, usize), _)| {
+            let live = self.live(source, *replica, now);
+            let slowest = live.iter().min_by_key(|partition| partition.promised)?;
+            Some((
+                format!("{source}.event_time"),
+                *replica,
+                slowest.name.clone(),
+            ))
+        };
+        as_slow.filter_map(partition).collect()
     }
 
     /// Whether it is clear now who is idle, and nothing is under way.
