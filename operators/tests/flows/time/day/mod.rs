@@ -134,10 +134,10 @@ impl Day {
         let now = runtime::wall();
         let mut state = world.state();
         assert_eq!(why.missing().count(), 0, "{why}");
-        let holder = state.holder(now);
         // One that was silent when the flow was stopped is waited for once more.
         let is_settled = now > state.began + IDLE_AFTER + seconds(30);
         for vertex in MEET {
+            let holder = state.holder(vertex != "pairs", now);
             for replica in why.vertex(vertex) {
                 self.check_alone(&why, replica);
                 if !holder.by.is_empty() && is_settled {

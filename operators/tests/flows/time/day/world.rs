@@ -51,9 +51,9 @@ pub(super) struct State {
     pub(super) given: Vec<(&'static str, Row, Fate)>,
     pub(super) partitions: Vec<Partition>,
     /// How far the clock of each replica of a source has come, as long as this run of the flow lasts.
-    stands: BTreeMap<(&'static str, usize), Option<Timestamp>>,
-    /// And where all of them meet.
-    meets: Option<Timestamp>,
+    stands: BTreeMap<Replica, Option<Timestamp>>,
+    /// And where all of them meet, in a union and in a join.
+    meetings: [Meeting; 2],
     /// When this run of the flow began.
     pub(super) began: Timestamp,
     passed: Timestamp,
@@ -85,6 +85,41 @@ pub(super) struct Holder {
     pub(super) by: Vec<(String, usize, String)>,
 }
 
+/// Where replicas of sources meet. It never goes back.
+#[derive(Default)]
+struct Meeting {
+    groups: Vec<Group>,
+    at: Option<Timestamp>,
+}
+
+/// Replicas of sources that meet before the others join them: in a union, those of the same number.
+struct Group {
+    of: Vec<Replica>,
+    at: Option<Timestamp>,
+}
+
+/// A source, and which of its replicas.
+type Replica = (&'static str, usize);
+
+impl Meeting {
+    fn of<'a>(is_union: bool, replicas: impl Iterator<Item = &'a Replica>) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for replica in replicas {
+            let own = groups
+                .iter_mut()
+                .find(|group| is_union && group.of[0].1 == replica.1);
+            match own {
+                Some(group) => group.of.push(*replica),
+                None => groups.push(Group {
+                    of: vec![*replica],
+                    at: None,
+                }),
+            }
+        }
+        Meeting { groups, at: None }
+    }
+}
+
 impl World {
     pub(super) fn new(seed: u64) -> Self {
         let partitions = PARTITIONS.iter().map(|&(source, number, ..)| Partition {
@@ -101,7 +136,7 @@ impl World {
             given: Vec::new(),
             partitions: partitions.collect(),
             stands: BTreeMap::new(),
-            meets: None,
+            meetings: Default::default(),
             began: MORNING,
             passed: MORNING,
         };
@@ -130,7 +165,8 @@ impl World {
                 state.stands.insert((source, replica), at);
             }
         }
-        (state.meets, state.began) = (None, runtime::wall());
+        state.began = runtime::wall();
+        state.meetings = [true, false].map(|is_union| Meeting::of(is_union, state.stands.keys()));
         for partition in &mut state.partitions {
             (partition.latest, partition.gave) = (None, None);
             partition.heard = runtime::wall();
@@ -228,42 +264,66 @@ impl State {
             let stands = self.stands.entry((source, replica)).or_default();
             *stands = (*stands).max(lowest.flatten());
         }
-        let lowest = self.slowest(now).and_then(|(_, at)| at);
-        self.meets = self.meets.max(lowest);
-    }
-
-    /// The replica of a source that has come least far, and how far, of those that somebody waits for.
-    fn slowest(&self, now: Timestamp) -> Option<((&'static str, usize), Option<Timestamp>)> {
-        let replicas = self.stands.iter().map(|(replica, at)| (*replica, *at));
-        let live =
-            replicas.filter(|((source, replica), _)| !self.live(source, *replica, now).is_empty());
-        live.min_by_key(|(_, at)| *at)
-    }
-
-    /// Who holds the watermark where all sources meet.
-    pub(super) fn holder(&mut self, now: Timestamp) -> Holder {
-        self.pass(now);
-        Holder {
-            watermark: self.meets,
-            stands: self.slowest(now).and_then(|(_, at)| at),
-            by: self.as_slow(now),
+        let mut meetings = std::mem::take(&mut self.meetings);
+        for meeting in &mut meetings {
+            for group in &mut meeting.groups {
+                group.at = group.at.max(self.lowest_of(group, now).flatten());
+            }
+            let live = meeting
+                .groups
+                .iter()
+                .filter(|group| self.lowest_of(group, now).is_some());
+            meeting.at = meeting.at.max(live.map(|group| group.at).min().flatten());
         }
+        self.meetings = meetings;
     }
 
-    /// The slowest partitions of the replicas that have come least far.
-    fn as_slow(&self, now: Timestamp) -> Vec<(String, usize, String)> {
-        let slowest = self.slowest(now).map(|(_, at)| at);
-        let as_slow = self.stands.iter().filter(|(_, at)| Some(**at) == slowest);
-        let partition = |((source, replica), _): (&(&'static str, usize), _)| {
-            let live = self.live(source, *replica, now);
+    /// The replicas of a group that somebody waits for, with how far they are.
+    fn live_of(&self, group: &Group, now: Timestamp) -> Vec<(Replica, Option<Timestamp>)> {
+        let live = group
+            .of
+            .iter()
+            .filter(|(source, replica)| !self.live(source, *replica, now).is_empty());
+        live.map(|replica| (*replica, self.stands[replica]))
+            .collect()
+    }
+
+    /// How far the slowest one of a group is; none while nobody waits for any.
+    fn lowest_of(&self, group: &Group, now: Timestamp) -> Option<Option<Timestamp>> {
+        self.live_of(group, now).into_iter().map(|(_, at)| at).min()
+    }
+
+    /// Who holds the watermark where all sources meet, in a union or in a join.
+    pub(super) fn holder(&mut self, is_union: bool, now: Timestamp) -> Holder {
+        self.pass(now);
+        let meeting = &self.meetings[usize::from(!is_union)];
+        let live = || {
+            meeting
+                .groups
+                .iter()
+                .filter(|group| self.lowest_of(group, now).is_some())
+        };
+        let stands = live().map(|group| group.at).min();
+        let as_slow = live().filter(|group| Some(group.at) == stands);
+        let replicas = as_slow.flat_map(|group| {
+            let lowest = self.lowest_of(group, now);
+            let live = self.live_of(group, now).into_iter();
+            live.filter(move |(_, at)| Some(*at) == lowest)
+        });
+        let slowest = replicas.filter_map(|((source, replica), _)| {
+            let live = self.live(source, replica, now);
             let slowest = live.iter().min_by_key(|partition| partition.promised)?;
             Some((
                 format!("{source}.event_time"),
-                *replica,
+                replica,
                 slowest.name.clone(),
             ))
-        };
-        as_slow.filter_map(partition).collect()
+        });
+        Holder {
+            watermark: meeting.at,
+            stands: stands.flatten(),
+            by: slowest.collect(),
+        }
     }
 
     /// Whether it is clear now who is idle, and nothing is under way.
