@@ -3,6 +3,7 @@
 //! parallelism. Its results are those of a naive model, its state stays small, its watermark never stands still, and
 //! asked why it waits it names the one that it waits for.
 
+mod clocks;
 mod partitions;
 mod work;
 mod world;
@@ -78,7 +79,7 @@ fn live(hours: u64, seed: u64, alignment: Option<Duration>) -> Day {
     let lived = simulate(seed, async {
         let mut snapshot: Option<Snapshot> = None;
         for hour in 0..hours {
-            let parallelism = 1 + usize::from((seed + hour) % 3 == 0);
+            let parallelism = 1 + usize::from((seed + hour).is_multiple_of(3));
             let mut flow = flow.clone().with_parallelism(parallelism);
             if let Some(snapshot) = snapshot.take() {
                 flow = flow.from_snapshot(snapshot);

@@ -99,9 +99,9 @@ pub(super) fn flow(world: &World, results: &Shared) -> Flow {
         minutes
             .map(|_, row| Told::Minute(row))
             .union(visits.map(|_, row| Told::Visit(row)))
-            .union(pairs.map(|key, minute| Told::Pair(key, minute)))
-            .union(gone.map(|key, records| Told::Gone(key, records)))
-            .union(known.map(|key, records| Told::Known(key, records)))
+            .union(pairs.map(Told::Pair))
+            .union(gone.map(Told::Gone))
+            .union(known.map(Told::Known))
             .union(first.map(|key, _| Told::First(key)))
             .sink(
                 "out",
