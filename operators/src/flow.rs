@@ -197,7 +197,7 @@ impl Flow {
     /// let flow = flow.with_parallelism(1).with_idle_after(None);
     /// let why = runtime::simulate(1, async move {
     ///     let running = flow.start().await?;
-    ///     runtime::sleep(seconds(50)).await;
+    ///     runtime::sleep(millis(50_500)).await;
     ///     let why = running.why().await;
     ///     running.stop();
     ///     running.join().await.map(|_| why)

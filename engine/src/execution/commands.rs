@@ -58,7 +58,7 @@ impl ExecutionHandle {
     /// everybody who waits:
     ///
     /// ```text
-    /// event time in `trades` at 2020-01-01T00:00:50Z
+    /// event time in `trades` at 2020-01-01T00:00:50.5Z
     ///   `per-minute` (replica 0): stands at 1970-01-01T00:00:19Z
     ///     the window from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z, the first of 2, waits for the watermark 1970-01-01T00:01:00Z
     ///     held back by `tokyo.event_time` (replica 0): partition `#0` (last record of 1970-01-01T00:00:24Z, 50 s ago, not idle) stands at 1970-01-01T00:00:19Z
