@@ -39,8 +39,10 @@ use crate::why::Explanation;
 /// 14. Records it keeps back only to send fewer of them it puts out at `on_flush`, or at `on_release` if it gains by
 ///     keeping them while the task sleeps; and before, where a watermark passes what they are needed for, and at the
 ///     end.
-/// 15. [`explain`](Operator::explain) may come between any two calls. It tells what waits for a watermark here and, from
-///     an operator that makes time, by what; it changes nothing, and looks at no more than the first of what waits.
+/// 15. [`explain`](Operator::explain) may come between any two calls. It tells what waits here, the next to speak first,
+///     in the words of [`why`](crate::why) and, from an operator that makes time, by what; it changes nothing, and
+///     takes no longer than a batch does. Behind `on_watermark` nothing is told to wait for that watermark
+///     or an earlier one, behind `on_timer` nothing for a time that has come.
 pub trait Operator: Send {
     /// Records on one of the inputs.
     fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()>;
@@ -104,7 +106,7 @@ pub trait Operator: Send {
         let _ = news;
     }
 
-    /// Tells what waits for event time here, and by what the operator makes time if it does: for
+    /// Tells what waits here, and by what the operator makes time if it does: for
     /// [`why`](crate::execution::ExecutionHandle::why).
     fn explain(&self, why: &mut Explanation) {
         let _ = why;

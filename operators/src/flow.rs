@@ -84,6 +84,9 @@ impl Flow {
     /// # Ok::<(), millstream::Error>(())
     /// ```
     ///
+    /// A paused source says so, and how far it is ahead of whom, when the flow is [asked why](Flow::start):
+    /// `` `quotes` (replica 0): … paused: 8 days ahead of `trades` (replica 0), 7 days allowed``.
+    ///
     /// Source: Flink's watermark alignment, FLIP-182.
     #[must_use]
     pub fn with_alignment(mut self, max_drift: impl Into<Option<Duration>>) -> Self {
@@ -167,34 +170,55 @@ impl Flow {
 
     /// Starts it, and gives the running execution: to watch it, to stop it, to wait for it.
     ///
-    /// A running flow says why event time is where it is: which windows wait, for what, and who holds them back.
+    /// A running flow says why event time is where it is: what waits, for what, and who holds it back. Here the trades of
+    /// Tokyo have stopped, and the windows wait for them (by default they would no longer, after
+    /// [5 s](Flow::with_idle_after)):
     ///
     /// ```
+    /// use futures::{StreamExt, stream};
     /// use millstream::prelude::*;
     /// use millstream::runtime;
+    /// use millstream::why::{Because, Until};
     ///
     /// let flow = Flow::new("trades", |flow| {
-    ///     flow.source("trades", Generator::new(|n, _| n as i64).with_rate(2))
-    ///         .event_time(|n| Timestamp::from_secs(*n), Lateness::none())
+    ///     let paris = flow
+    ///         .source("paris", Generator::new(|n, _| n as i64).with_rate(2))
+    ///         .event_time(|second| Timestamp::from_secs(*second), Lateness::none());
+    ///     let tokyo = flow
+    ///         .source("tokyo", from_stream(stream::iter(0..25).chain(stream::pending())))
+    ///         .event_time(|second| Timestamp::from_secs(*second), Lateness::bounded(seconds(5)));
+    ///     paris
+    ///         .union(tokyo)
     ///         .key_by(|_| ())
     ///         .window(Tumbling::of(minutes(1)))
     ///         .aggregate("per-minute", count())
     ///         .discard();
     /// });
+    /// let flow = flow.with_parallelism(1).with_idle_after(None);
     /// let why = runtime::simulate(1, async move {
-    ///     let running = flow.with_parallelism(1).start().await?;
-    ///     runtime::sleep(seconds(5)).await;
+    ///     let running = flow.start().await?;
+    ///     runtime::sleep(millis(50_500)).await;
     ///     let why = running.why().await;
     ///     running.stop();
     ///     running.join().await.map(|_| why)
     /// })
     /// .expect("it does not stall")?;
-    /// let waiting = why.waiting().next().expect("the first minute is not over");
-    /// assert_eq!(waiting.waits[0].until, Timestamp::from_secs(60));
-    /// // `per-minute` (replica 0): stands at 1970-01-01T00:00:09Z …
-    /// //   held back by `trades.event_time` (replica 0): partition `#0` (last record of …, 400 ms ago, not idle) …
-    /// println!("{why}");
-    /// # assert!(why.to_string().contains("held back by `trades.event_time` (replica 0): partition `#0`"));
+    ///
+    /// let window = why.waiting().next().expect("no minute is over");
+    /// assert_eq!(window.waits[0].until, Until::Watermark(Timestamp::from_secs(60)));
+    /// let holder = window.held_by.as_ref().expect("somebody holds it");
+    /// assert_eq!(holder.vertex, "tokyo.event_time");
+    /// assert!(matches!(&holder.because, Because::Partition(tokyo) if tokyo.age > Some(seconds(49))));
+    ///
+    /// let text = why.to_string(); // the same, to be read
+    /// let lines: Vec<_> = text.lines().skip(1).collect();
+    /// assert_eq!(lines, [
+    ///     "  `per-minute` (replica 0): stands at 1970-01-01T00:00:19Z",
+    ///     "    the window from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z, the first of 2, \
+    ///          waits for the watermark 1970-01-01T00:01:00Z",
+    ///     "    held back by `tokyo.event_time` (replica 0): partition `#0` \
+    ///          (last record of 1970-01-01T00:00:24Z, 50 s ago, not idle) stands at 1970-01-01T00:00:19Z",
+    /// ]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
     ///

@@ -292,7 +292,8 @@ impl Assembly<'_> {
                         None => {
                             let senders = self.channels.take_senders(edge, place.replica);
                             let from = (position, number, of_port.len());
-                            remote.push(RemoteEdge::new(from, senders, planned.beat));
+                            let to = Channels::receiver_of(self.plan, edge, place.replica);
+                            remote.push(RemoteEdge::new(from, to, senders, planned.beat));
                             Target::Remote(remote.len() - 1)
                         }
                     });

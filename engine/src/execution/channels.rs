@@ -66,6 +66,13 @@ impl Channels {
         std::mem::take(&mut self.senders[edge][replica])
     }
 
+    /// The receiving vertex of an edge, and the first of its replicas this one sends to.
+    pub(super) fn receiver_of(plan: &Plan, edge: usize, replica: usize) -> (usize, usize) {
+        let edge = &plan.edges[edge];
+        let lanes = lanes(plan, edge.from, edge.to, edge.route, replica);
+        (edge.to, lanes.start)
+    }
+
     /// All that comes into this replica of a vertex.
     pub(super) fn take_inputs(&mut self, vertex: usize, replica: usize) -> Inputs {
         let receiving = &mut self.receivers[vertex][replica];

@@ -53,9 +53,18 @@ impl ExecutionHandle {
         self.metrics.read()
     }
 
-    /// Why event time is where it is: what waits for it, and which partition of which source holds it back.
+    /// Why event time is where it is: what waits, for what, and which partition of which source holds it back; who is
+    /// paused because it is ahead, and who waits for room at whose input. [`Why`] is data, and as text a few lines for
+    /// everybody who waits:
     ///
-    /// Every task is asked, and answers between two pieces of work; one that does not within a second is named in the
+    /// ```text
+    /// event time in `trades` at 2020-01-01T00:00:50.5Z
+    ///   `per-minute` (replica 0): stands at 1970-01-01T00:00:19Z
+    ///     the window from 1970-01-01T00:00:00Z to 1970-01-01T00:01:00Z, the first of 2, waits for the watermark 1970-01-01T00:01:00Z
+    ///     held back by `tokyo.event_time` (replica 0): partition `#0` (last record of 1970-01-01T00:00:24Z, 50 s ago, not idle) stands at 1970-01-01T00:00:19Z
+    /// ```
+    ///
+    /// (`Flow::start` has the program.) Every task is asked, and answers between two pieces of work; one that does not within a second is named in the
     /// answer. To be asked costs the flow next to nothing.
     pub async fn why(&self) -> Why {
         self.inquiry.ask(&self.metrics).await

@@ -11,9 +11,12 @@ use crate::edge::{InputTime, Sender};
 use crate::metrics::Metrics;
 use crate::plan::{Plan, Role};
 use crate::runtime;
-use crate::task::questions::{Question, StageTime, TaskTime};
+use crate::task::alignment::Held;
+use crate::task::questions::{Blocked, Question, StageTime, TaskTime};
 use crate::time::{Frontier, Timestamp};
-use crate::why::{Answer, Because, Holder, PartitionTime, Place, ReplicaTime, Why};
+use crate::why::{
+    Answer, Because, Holder, PartitionTime, Paused, Place, ReplicaTime, Until, Wait, Why,
+};
 
 /// How long the answers are waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -85,6 +88,19 @@ impl Inquiry {
         let vertex = self.plan.vertices[vertex].name.to_string();
         Place { vertex, replica }
     }
+
+    /// What waits at a vertex; an input it waits for by the names of those it comes from.
+    fn named(&self, vertex: usize, wait: &Wait) -> Wait {
+        let mut wait = wait.clone();
+        if let Until::InputEnd { input, from } = &mut wait.until {
+            let edges = self.plan.edges.iter();
+            let of_input = edges.filter(|edge| (edge.to, edge.input) == (vertex, *input));
+            *from = of_input
+                .map(|edge| self.plan.vertices[edge.from].name.to_string())
+                .collect();
+        }
+        wait
+    }
 }
 
 impl Asked {
@@ -122,7 +138,8 @@ impl Known<'_> {
             watermark: noted,
             waits: Vec::new(),
             partitions: Vec::new(),
-            paused_for: None,
+            paused: None,
+            blocked_on: None,
             held_by: None,
         };
         let (task, stage) = self.inquiry.places[&(vertex, replica)];
@@ -131,11 +148,18 @@ impl Known<'_> {
             Answered::Ended => time.answer = Answer::Ended,
             Answered::Told(told) if told.has_ended => time.answer = Answer::Ended,
             Answered::Told(told) => {
-                if told.is_blocked {
+                if let Some(blocked) = told.blocked {
                     time.answer = Answer::Blocked;
+                    time.blocked_on = match blocked {
+                        Blocked::Room { vertex, replica } => {
+                            Some(self.inquiry.place(vertex, replica))
+                        }
+                        Blocked::Outside => None,
+                    };
                 }
                 if let Some(stage) = told.stages.get(stage) {
-                    time.waits.clone_from(&stage.explained.waits);
+                    let waits = stage.explained.waits.iter();
+                    time.waits = waits.map(|wait| self.inquiry.named(vertex, wait)).collect();
                     time.partitions.clone_from(&stage.explained.partitions);
                     // As of the answer; an idle input has none to tell.
                     let stands_at = match time.partitions.is_empty() {
@@ -146,7 +170,7 @@ impl Known<'_> {
                     time.watermark = stands_at.or(noted);
                 }
                 if stage == 0 {
-                    time.paused_for = told.paused_for.and_then(|number| self.aligned(number));
+                    time.paused = told.held.and_then(|held| self.paused(held));
                 }
                 time.held_by = match time.partitions.is_empty() {
                     true => self.holder_of_input(vertex, replica),
@@ -183,8 +207,51 @@ impl Known<'_> {
                 InputTime::Live(Frontier::Idle) | InputTime::Ended => None,
             });
         match live.min_by_key(|(time, _)| *time) {
-            Some((_, &(from, replica))) => Some(self.holder_of_promise(from, replica)),
+            Some((time, &from)) => Some(
+                self.backpressure(task, time, from)
+                    .unwrap_or_else(|| self.holder_of_promise(from.0, from.1)),
+            ),
             None => Some(self.holder(vertex, replica, Because::Idle)),
+        }
+    }
+
+    /// If more was promised to this task than the time it has come to, and did not get through for want of room: at
+    /// whose input there is none.
+    fn backpressure(
+        &self,
+        task: usize,
+        time: Option<Timestamp>,
+        from: (usize, usize),
+    ) -> Option<Holder> {
+        let (sender, stage) = self.inquiry.places[&from];
+        let Answered::Told(told) = &self.answers[sender] else {
+            return None;
+        };
+        let promise = told.stages.get(stage)?.promise.watermark()?;
+        if Some(promise.time) <= time {
+            return None;
+        }
+        let first = [task, sender]
+            .into_iter()
+            .find(|task| self.blocked(*task).is_some())?;
+        let mut last = first;
+        // There are no circles; but who is asked one after the other may seem to wait in one.
+        for _ in &self.inquiry.tasks {
+            match self.blocked(last) {
+                Some(Blocked::Room { vertex, replica }) => {
+                    last = self.inquiry.places[&(vertex, replica)].0;
+                }
+                Some(Blocked::Outside) | None => break,
+            }
+        }
+        let Asked { chain, replica, .. } = &self.inquiry.tasks[last];
+        Some(self.holder(chain[0], *replica, Because::Backpressure))
+    }
+
+    fn blocked(&self, task: usize) -> Option<Blocked> {
+        match &self.answers[task] {
+            Answered::Told(told) => told.blocked,
+            Answered::Ended | Answered::Missing => None,
         }
     }
 
@@ -202,7 +269,9 @@ impl Known<'_> {
             return self.holder(vertex, replica, because);
         }
         if is_held_here(stage) {
-            return self.holder(vertex, replica, Because::InFlight);
+            let first = stage.explained.waits.first();
+            let wait = first.map(|wait| self.inquiry.named(vertex, wait));
+            return self.holder(vertex, replica, Because::InFlight(wait));
         }
         self.holder_of_input(vertex, replica)
             .unwrap_or_else(|| self.holder(vertex, replica, Because::NoTime))
@@ -217,11 +286,14 @@ impl Known<'_> {
         }
     }
 
-    /// The source with this number among those that keep together.
-    fn aligned(&self, number: usize) -> Option<Place> {
+    fn paused(&self, held: Held) -> Option<Paused> {
         let mut tasks = self.inquiry.tasks.iter();
-        let task = tasks.find(|task| task.aligned == Some(number))?;
-        Some(self.inquiry.place(task.chain[0], task.replica))
+        let slowest = tasks.find(|task| task.aligned == Some(held.by))?;
+        Some(Paused {
+            behind: self.inquiry.place(slowest.chain[0], slowest.replica),
+            ahead: held.ahead,
+            allowed: held.allowed,
+        })
     }
 }
 

@@ -39,6 +39,7 @@
 //! Idea: Hazelcast Jet's `TestSupport`; streams as text from RisingWave.
 
 mod between;
+mod explained;
 mod modes;
 mod run;
 mod script;
@@ -64,6 +65,7 @@ pub struct Harness {
     inputs: Vec<Input>,
     outputs: Vec<Output>,
     ordered: bool,
+    tells_waits: bool,
 }
 
 /// What came of a script.
@@ -88,6 +90,7 @@ impl Harness {
             inputs: Vec::new(),
             outputs: Vec::new(),
             ordered: false,
+            tells_waits: false,
         }
     }
 
@@ -125,6 +128,14 @@ impl Harness {
     #[must_use]
     pub fn in_order(mut self) -> Self {
         self.ordered = true;
+        self
+    }
+
+    /// It [explains](Operator::explain) beforehand all that speaks when the watermark, or processing time, has come
+    /// to something. (That it tells of nothing which should have spoken already holds for all.)
+    #[must_use]
+    pub fn telling_waits(mut self) -> Self {
+        self.tells_waits = true;
         self
     }
 

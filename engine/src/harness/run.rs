@@ -12,6 +12,7 @@ use crate::runtime::{self, Instant};
 use crate::source::PartitionNews;
 use crate::state::{StateReader, VertexState};
 use crate::time::{Frontier, Timestamp, Watermark};
+use crate::why::Until;
 
 pub(super) const SHARDS: u32 = 128;
 /// More sealed batches than this in one step, and the operator did not heed its full outbox. Above the bound of a full
@@ -218,13 +219,14 @@ impl<'a> Play<'a> {
         {
             return Ok(());
         }
+        let told = (self.first_wait(Until::watermark), self.records());
         self.watermark = Some(watermark);
         let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
             out.begin(watermark.arrival, PartitionId(0));
             operator.on_watermark(watermark, out)
         };
         while self.step(tell).await? == Step::More {}
-        Ok(())
+        self.hold_to_what_it_told(Until::watermark, watermark.time, told)
     }
 
     /// Tells the operator that one of its inputs has ended.
@@ -240,6 +242,7 @@ impl<'a> Play<'a> {
 
     /// Processing time has come to `time`: timers that are due go off.
     async fn tick(&mut self, time: Timestamp) -> Result<()> {
+        let told = (self.first_wait(Until::processing_time), self.records());
         let waited = time.since(self.processing_time);
         self.processing_time = self.processing_time.max(time);
         let arrival = self.arrival();
@@ -266,7 +269,15 @@ impl<'a> Play<'a> {
             Ok(step)
         };
         while self.step(fire).await? == Step::More {}
-        Ok(())
+        self.hold_to_what_it_told(Until::processing_time, self.processing_time, told)
+    }
+
+    /// How many records there are in the output.
+    pub(super) fn records(&self) -> usize {
+        let items = self.outcome.outputs.iter().flat_map(|script| &script.items);
+        items
+            .filter(|item| matches!(item, Item::Record(..)))
+            .count()
     }
 
     /// One step of all replicas.

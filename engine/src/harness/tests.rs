@@ -8,6 +8,7 @@ use crate::operator::Step;
 use crate::outbox::Outbox;
 use crate::state::StateReader;
 use crate::time::{Frontier, Timestamp, Watermark};
+use crate::why::{Explanation, Until, Wait};
 
 /// Counts what came before each record, and can be wrong in many ways.
 #[derive(Default)]
@@ -255,6 +256,15 @@ fn what_is_kept_back_must_be_put_out_before_a_snapshot() {
 struct Meter {
     count: u64,
     timer: Option<Timestamp>,
+    explains: Explains,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Explains {
+    #[default]
+    Nothing,
+    Timer,
+    WhatIsOver,
 }
 
 impl Operator for Meter {
@@ -267,6 +277,17 @@ impl Operator for Meter {
 
     fn next_timer(&self) -> Option<Timestamp> {
         self.timer
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        let until = match self.explains {
+            Explains::Nothing => None,
+            Explains::Timer => self.timer,
+            Explains::WhatIsOver => Some(Timestamp::from_micros(7)),
+        };
+        if let Some(time) = until {
+            why.waits(Wait::new("the count", Until::ProcessingTime(time)));
+        }
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
@@ -287,11 +308,38 @@ impl Operator for Meter {
     }
 }
 
-#[test]
-fn processing_time_goes_by_the_script() {
-    Harness::new(|_| Meter::default())
+fn meter(explains: Explains) -> Harness {
+    let meter = move |_: &Replica| Meter {
+        explains,
+        ..Meter::default()
+    };
+    Harness::new(meter)
         .with_input(|text| text.parse::<u64>().unwrap())
         .with_output(|count: &u64| count.to_string())
-        .check(&["1 2 3 ~5 4 ~12 5 ~30 ~99 6 |"], &["4@12 1@30 |"])
+}
+
+const TICKING: &str = "1 2 3 ~5 4 ~12 5 ~30 ~99 6 |";
+
+#[test]
+fn processing_time_goes_by_the_script() {
+    meter(Explains::Nothing)
+        .check(&[TICKING], &["4@12 1@30 |"])
         .unwrap();
+}
+
+#[test]
+fn what_waits_is_told_while_it_does() {
+    meter(Explains::Timer)
+        .telling_waits()
+        .outcome(&[TICKING])
+        .unwrap();
+    let silent = meter(Explains::Nothing).telling_waits();
+    let complaint = silent.outcome(&[TICKING]).unwrap_err().to_string();
+    assert!(complaint.contains("did not tell"), "{complaint}");
+    let wrong = meter(Explains::WhatIsOver).outcome(&[TICKING]);
+    let complaint = wrong.unwrap_err().to_string();
+    assert!(
+        complaint.contains("waits for 1970-01-01T00:00:00.000007Z, though"),
+        "{complaint}"
+    );
 }

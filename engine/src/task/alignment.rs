@@ -29,6 +29,17 @@ struct Source {
     bell: Arc<Bell>,
 }
 
+/// Why a source must wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The number of the one furthest behind.
+    pub(crate) by: usize,
+    /// How far it is ahead of that one; `None` while that one has made no watermark.
+    pub(crate) ahead: Option<Duration>,
+    /// How far it may be.
+    pub(crate) allowed: Duration,
+}
+
 /// One source task's part in it.
 #[derive(Debug)]
 pub(crate) struct Aligned {
@@ -58,15 +69,20 @@ impl Alignment {
         }
     }
 
-    /// The one furthest behind, if `number` must wait for it.
-    fn held_by(&self, number: usize) -> Option<usize> {
+    /// By whom it is held, if `number` must wait.
+    fn held(&self, number: usize) -> Option<Held> {
         let at = self.sources[number].at.load(Ordering::SeqCst);
         if at == i64::MIN || at == i64::MAX {
             return None;
         }
         let times = self.sources.iter().map(|s| s.at.load(Ordering::SeqCst));
         let (lowest, slowest) = times.enumerate().map(|(i, at)| (at, i)).min()?;
-        (at.saturating_sub(lowest) > self.drift).then_some(slowest)
+        let ahead = at.saturating_sub(lowest);
+        (ahead > self.drift).then(|| Held {
+            by: slowest,
+            ahead: (lowest > i64::MIN).then(|| Duration::from_micros(ahead.unsigned_abs())),
+            allowed: Duration::from_micros(self.drift.unsigned_abs()),
+        })
     }
 }
 
@@ -90,15 +106,15 @@ impl Aligned {
         source.at.store(at, Ordering::SeqCst);
         // Either the one that is about to sleep sees the new time, or it is seen here.
         for (number, other) in self.group.sources.iter().enumerate() {
-            if other.is_paused.load(Ordering::SeqCst) && self.group.held_by(number).is_none() {
+            if other.is_paused.load(Ordering::SeqCst) && self.group.held(number).is_none() {
                 other.bell.ring();
             }
         }
     }
 
-    /// Whom this source must wait for, if it is too far ahead.
-    pub(crate) fn held_by(&self) -> Option<usize> {
-        self.group.held_by(self.number)
+    /// Whom this source must wait for, and how far it is ahead, if that is too far.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.group.held(self.number)
     }
 
     /// Whether it sleeps until others get on.
@@ -147,6 +163,11 @@ mod tests {
         }
     }
 
+    /// Whom a source must wait for.
+    fn held_by(source: &Aligned) -> Option<usize> {
+        source.held().map(|held| held.by)
+    }
+
     fn at(micros: i64) -> Frontier {
         Frontier::At(Watermark {
             time: Timestamp::from_micros(micros),
@@ -159,20 +180,27 @@ mod tests {
         let (sources, rings) = group(3, 10);
         sources[0].come_to(at(25));
         assert_eq!(
-            sources[0].held_by(),
+            held_by(&sources[0]),
             Some(1),
             "what 1 will give is not known"
         );
         sources[1].come_to(at(16));
-        assert_eq!(sources[0].held_by(), Some(2));
-        assert_eq!(sources[2].held_by(), None, "it must read to be known");
+        let held = sources[0].held().unwrap();
+        assert_eq!((held.by, held.ahead), (2, None));
+        assert_eq!(held_by(&sources[2]), None, "it must read to be known");
         sources[0].set_paused(true);
         sources[2].come_to(at(14));
-        assert_eq!(sources[0].held_by(), Some(2));
+        let micros = Duration::from_micros;
+        let held = Held {
+            by: 2,
+            ahead: Some(micros(11)),
+            allowed: micros(10),
+        };
+        assert_eq!(sources[0].held(), Some(held));
         assert_eq!(rings[0].0.load(Ordering::Relaxed), 0, "in vain");
         sources[2].come_to(at(15));
         assert_eq!(
-            sources[0].held_by(),
+            held_by(&sources[0]),
             None,
             "by the drift itself it may be ahead"
         );
@@ -187,13 +215,13 @@ mod tests {
         sources[0].set_paused(true);
         sources[1].come_to(at(1));
         sources[1].come_to(Frontier::Idle);
-        assert_eq!(sources[0].held_by(), Some(2));
+        assert_eq!(held_by(&sources[0]), Some(2));
         drop(sources.remove(2));
         assert_eq!(rings[0].0.load(Ordering::Relaxed), 1);
-        assert_eq!(sources[0].held_by(), None);
+        assert_eq!(held_by(&sources[0]), None);
         sources[1].come_to(at(99));
-        assert_eq!(sources[0].held_by(), Some(1), "back again, and behind");
-        assert_eq!(sources[1].held_by(), None);
+        assert_eq!(held_by(&sources[0]), Some(1), "back again, and behind");
+        assert_eq!(held_by(&sources[1]), None);
     }
 
     proptest! {
@@ -211,10 +239,10 @@ mod tests {
                     Some(Some(micros)) => at(*micros),
                 });
             }
-            prop_assert!(sources.iter().any(|source| source.held_by().is_none()));
+            prop_assert!(sources.iter().any(|source| source.held().is_none()));
             for source in &sources {
-                if let Some(slower) = source.held_by() {
-                    prop_assert!(sources[slower].held_by().is_none(), "it waits for one that waits");
+                if let Some(slower) = held_by(source) {
+                    prop_assert!(held_by(&sources[slower]).is_none(), "it waits for one that waits");
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Stop;
 use super::budget::Budget;
-use super::outputs::Outputs;
+use super::outputs::{Outputs, Room};
 use super::questions::Questions;
 use super::stage::{Stage, Target};
 use crate::batch::{AnyBatch, PartitionId};
@@ -26,6 +26,7 @@ use crate::time::{Frontier, Timestamp};
 pub(crate) struct Chain {
     pub(crate) stages: Vec<Stage>,
     pub(crate) outputs: Outputs,
+    pub(crate) room: Room,
     /// Whether the head waits for the outside, and so must be polled.
     pub(crate) polled: bool,
     /// What it is asked, and how far time has come on the task's inputs when that was noted last.
@@ -77,6 +78,7 @@ impl Chain {
         Chain {
             stages,
             outputs,
+            room: Room::default(),
             polled,
             questions,
             inputs: Vec::new(),

@@ -1,10 +1,13 @@
 //! The way out of a task: its remote edges, and what waits to be sent on them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::Stop;
 use super::budget::MAX_AGE;
+use super::questions::Blocked;
 use super::stage::Stage;
 use crate::batch::AnyBatch;
-use crate::edge::{Message, Sender};
+use crate::edge::{Closed, Message, Sender};
 use crate::runtime::{self, Instant};
 use crate::time::Frontier;
 
@@ -24,27 +27,63 @@ pub(crate) struct Outputs {
 pub(crate) struct RemoteEdge {
     /// Stage, port and number of the edge within the port.
     pub(crate) from: (usize, usize, usize),
-    /// One for each receiving replica it can send to.
-    pub(crate) senders: Vec<Sender<Message>>,
+    /// The receiving vertex, and the first of its replicas it can send to.
+    to: (usize, usize),
+    /// One for each replica from there on.
+    senders: Vec<Sender<Message>>,
     /// Event time at the other end matters in steps of so many microseconds.
-    pub(crate) beat: Option<i64>,
-    pub(crate) said: Frontier,
-    pub(crate) due: Frontier,
+    beat: Option<i64>,
+    said: Frontier,
+    due: Frontier,
+}
+
+/// Where a task waits for room, for who asks while it does. (Its own memory, because sending has hold of the outputs.)
+#[derive(Debug, Default)]
+pub(crate) struct Room(AtomicU64);
+
+impl Room {
+    fn wait_for(&self, edge: &RemoteEdge, lane: usize) {
+        let (vertex, first) = edge.to;
+        let place = (vertex as u64) << 32 | (first + lane) as u64;
+        self.0.store(place, Ordering::Relaxed);
+    }
+
+    /// Where it has waited last.
+    pub(crate) fn waited_for(&self) -> Blocked {
+        let place = self.0.load(Ordering::Relaxed);
+        Blocked::Room {
+            vertex: (place >> 32) as usize,
+            replica: place as u32 as usize,
+        }
+    }
 }
 
 impl RemoteEdge {
     pub(crate) fn new(
         from: (usize, usize, usize),
+        to: (usize, usize),
         senders: Vec<Sender<Message>>,
         beat: Option<i64>,
     ) -> Self {
         RemoteEdge {
             from,
+            to,
             senders,
             beat,
             said: Frontier::Unknown,
             due: Frontier::Unknown,
         }
+    }
+
+    /// Sends the same to all.
+    async fn send_to_all(&self, message: impl Fn() -> Message, room: &Room) -> Result<(), Closed> {
+        for (lane, sender) in self.senders.iter().enumerate() {
+            if let Some(message) = sender.try_send(message()) {
+                room.wait_for(self, lane);
+                sender.send(message).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the promise that is due changes something at the other end.
@@ -86,16 +125,20 @@ impl Outputs {
     }
 
     /// Sends the batches that are ready.
-    pub(crate) async fn send(&mut self) -> Result<(), Stop> {
+    pub(crate) async fn send(&mut self, room: &Room) -> Result<(), Stop> {
         if self.outgoing.is_empty() {
             return Ok(());
         }
         let mut now = runtime::now();
         for (edge, lane, batch) in self.outgoing.drain(..) {
-            let Some(sender) = self.edges.get(edge).and_then(|edge| edge.senders.get(lane)) else {
+            let Some(edge) = self.edges.get(edge) else {
+                continue;
+            };
+            let Some(sender) = edge.senders.get(lane) else {
                 continue;
             };
             if let Some(message) = sender.try_send(Message::Batch(batch, now)) {
+                room.wait_for(edge, lane);
                 sender.send(message).await?;
                 // The wait was this task's, not the next batch's.
                 now = runtime::now();
@@ -125,19 +168,20 @@ impl Outputs {
     }
 
     /// Sends what was sealed, then the promise that is due on an edge.
-    pub(crate) async fn send_promise(&mut self, index: usize) -> Result<(), Stop> {
-        self.send().await?;
+    pub(crate) async fn send_promise(&mut self, index: usize, room: &Room) -> Result<(), Stop> {
+        self.send(room).await?;
         let edge = &mut self.edges[index];
         if edge.due == edge.said {
             return Ok(());
         }
         edge.said = edge.due;
-        for sender in &edge.senders {
-            match edge.due {
-                Frontier::At(watermark) => sender.send(Message::Watermark(watermark)).await?,
-                Frontier::Idle => sender.send(Message::Idle).await?,
-                Frontier::Unknown => {}
+        match edge.due {
+            Frontier::At(watermark) => {
+                edge.send_to_all(|| Message::Watermark(watermark), room)
+                    .await?;
             }
+            Frontier::Idle => edge.send_to_all(|| Message::Idle, room).await?,
+            Frontier::Unknown => {}
         }
         Ok(())
     }
@@ -164,9 +208,10 @@ impl Outputs {
     pub(crate) async fn send_everywhere(
         &mut self,
         message: impl Fn() -> Message,
+        room: &Room,
     ) -> Result<(), Stop> {
-        for sender in self.edges.iter_mut().flat_map(|edge| &mut edge.senders) {
-            sender.send(message()).await?;
+        for edge in &self.edges {
+            edge.send_to_all(&message, room).await?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::channel::oneshot;
 
+use super::alignment::Held;
 use super::chain::Chain;
 use super::stage::Stage;
 use crate::edge::{Bell, InputTime, Inputs, Received, Receiver};
@@ -23,11 +24,20 @@ pub(crate) struct TaskTime {
     pub(crate) inputs: Vec<InputTime>,
     /// Its vertices, in the order of its chain.
     pub(crate) stages: Vec<StageTime>,
-    /// A paused source: the number, among those aligned, of the one it waits for.
-    pub(crate) paused_for: Option<usize>,
-    /// It waits for room at its output, or for the outside.
-    pub(crate) is_blocked: bool,
+    /// A source that is paused: for whom of those aligned.
+    pub(crate) held: Option<Held>,
+    /// It can do no work.
+    pub(crate) blocked: Option<Blocked>,
     pub(crate) has_ended: bool,
+}
+
+/// Why a task can do no work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// It waits for room at the input of this replica of a vertex.
+    Room { vertex: usize, replica: usize },
+    /// It waits for the outside.
+    Outside,
 }
 
 /// How far event time has come at a vertex.

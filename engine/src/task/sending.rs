@@ -4,6 +4,7 @@ use std::future::Future;
 
 use super::Stop;
 use super::chain::Chain;
+use super::outputs::Room;
 use super::questions::{Questions, TaskTime, times};
 use super::stage::Stage;
 use crate::edge::{Barrier, InputTime, Message};
@@ -14,8 +15,9 @@ impl Chain {
         if !self.outputs.has_outgoing() {
             return Ok(());
         }
-        let sending = self.outputs.send();
-        answering(&self.questions, &mut self.stages, &self.inputs, sending).await
+        let sending = self.outputs.send(&self.room);
+        let (questions, room) = (&self.questions, &self.room);
+        answering(questions, room, &mut self.stages, &self.inputs, sending).await
     }
 
     /// Sends everything, what operators keep back to send less included.
@@ -50,27 +52,33 @@ impl Chain {
     pub(crate) async fn send_barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
         self.keep_nothing_back(true).await?;
         self.send_all().await?;
-        let sending = self.outputs.send_everywhere(|| Message::Barrier(barrier));
-        answering(&self.questions, &mut self.stages, &self.inputs, sending).await
+        self.send_everywhere(|| Message::Barrier(barrier)).await
     }
 
     /// Sends the end behind everything.
     pub(crate) async fn send_end(&mut self) -> Result<(), Stop> {
         self.send_all().await?;
-        let sending = self.outputs.send_everywhere(|| Message::End);
-        answering(&self.questions, &mut self.stages, &self.inputs, sending).await
+        self.send_everywhere(|| Message::End).await
+    }
+
+    async fn send_everywhere(&mut self, message: impl Fn() -> Message) -> Result<(), Stop> {
+        let sending = self.outputs.send_everywhere(message, &self.room);
+        let (questions, room) = (&self.questions, &self.room);
+        answering(questions, room, &mut self.stages, &self.inputs, sending).await
     }
 
     async fn flush_edge(&mut self, edge: usize) -> Result<(), Stop> {
         self.outputs.seal(edge, &mut self.stages);
-        let sending = self.outputs.send_promise(edge);
-        answering(&self.questions, &mut self.stages, &self.inputs, sending).await
+        let sending = self.outputs.send_promise(edge, &self.room);
+        let (questions, room) = (&self.questions, &self.room);
+        answering(questions, room, &mut self.stages, &self.inputs, sending).await
     }
 }
 
 /// Waits until all is sent. A task that waits for room can still say how far time has come in it.
 async fn answering(
     questions: &Questions,
+    room: &Room,
     // Nothing changes in them; but operators cannot be shared between threads.
     stages: &mut [Stage],
     inputs: &[InputTime],
@@ -79,7 +87,7 @@ async fn answering(
     let blocked = move || TaskTime {
         inputs: inputs.to_vec(),
         stages: times(stages),
-        is_blocked: true,
+        blocked: Some(room.waited_for()),
         ..TaskTime::default()
     };
     questions.meanwhile(sending, blocked).await

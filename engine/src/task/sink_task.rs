@@ -7,7 +7,7 @@ use std::task::Poll;
 use super::bad_records::BadRecordDesk;
 use super::budget::{Budget, MAX_AGE};
 use super::erased::AnyWriter;
-use super::questions::{Questions, TaskTime};
+use super::questions::{Blocked, Questions, TaskTime};
 use super::{Stop, TaskId, Told};
 use crate::bad_record::BadRecord;
 use crate::batch::AnyBatch;
@@ -99,7 +99,10 @@ impl SinkTask {
     }
 
     async fn barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
-        let outcome = self.outside.flush().await;
+        let inputs = &mut self.inputs;
+        let blocked = move || time(inputs, true);
+        let flushing = self.outside.flush();
+        let outcome = self.questions.meanwhile(flushing, blocked).await;
         self.settle(outcome).await?;
         self.desk.flush().await.map_err(|error| self.here(error))?;
         let told = Told::Epoch {
@@ -111,7 +114,10 @@ impl SinkTask {
     }
 
     async fn close(mut self) -> Result<(), Stop> {
-        let outcome = self.outside.close().await;
+        let inputs = &mut self.inputs;
+        let blocked = move || time(inputs, true);
+        let closing = self.outside.close();
+        let outcome = self.questions.meanwhile(closing, blocked).await;
         self.settle(outcome).await?;
         let closed = self.desk.close().await;
         closed.map_err(|error| self.here(error).into())
@@ -141,7 +147,7 @@ impl SinkTask {
 fn time(inputs: &Inputs, is_blocked: bool) -> TaskTime {
     TaskTime {
         inputs: inputs.times().collect(),
-        is_blocked,
+        blocked: is_blocked.then_some(Blocked::Outside),
         ..TaskTime::default()
     }
 }

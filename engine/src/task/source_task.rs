@@ -156,7 +156,7 @@ impl SourceTask {
     /// Whether it must wait for others because it is too far ahead in time.
     fn is_held(&self) -> bool {
         let aligned = self.aligned.as_ref();
-        aligned.is_some_and(|aligned| aligned.held_by().is_some())
+        aligned.is_some_and(|aligned| aligned.held().is_some())
     }
 
     /// Waits until those behind have got on, or somebody wants something of it. What passes is no silence of its
@@ -169,7 +169,7 @@ impl SourceTask {
             poll_fn(|cx| {
                 self.bell.register(cx.waker());
                 let called = self.control.is_ready() || self.chain.questions.are_asked();
-                if called || aligned.held_by().is_none() {
+                if called || aligned.held().is_none() {
                     return Poll::Ready(());
                 }
                 timer.as_mut().poll(cx)
@@ -183,7 +183,7 @@ impl SourceTask {
 
     fn answer(&self) {
         self.chain.questions.answer(|| TaskTime {
-            paused_for: self.aligned.as_ref().and_then(Aligned::held_by),
+            held: self.aligned.as_ref().and_then(Aligned::held),
             ..self.chain.time()
         });
     }

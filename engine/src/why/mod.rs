@@ -3,11 +3,32 @@
 //! [`ExecutionHandle::why`](crate::execution::ExecutionHandle::why) asks every task. Each answers between two pieces of
 //! work, or while it waits for room, what its operators [explain](crate::operator::Operator::explain) and how far its inputs have come; who does not
 //! answer in time is named as well. From the answers [`Why`] says, for every vertex, who holds its watermark back.
+//!
+//! # The vocabulary
+//!
+//! Whatever waits is told as one sentence, a [`Wait`], of the same few words everywhere:
+//!
+//! ```text
+//! the window from 12:00 to 12:01, the first of 3, waits for the watermark 12:01
+//! └ what ───────────────────────┘ └ of ────────┘           └ until ───────────┘
+//! ```
+//!
+//! 1. **What** is a noun in the singular, with the times that name it: of several the one that is the next. "the window
+//!    from … to …", "the session from … to …", "an early pane of the window from … to …", "the timer of a key", "the
+//!    call for the record of …", "the record of …".
+//! 2. **Of** is how many of the kind wait. A count that would have to be counted is left out, or is at most so many.
+//! 3. **Until** is one of [`Until`]: a watermark, a time of the wall clock, more records, an answer, the end of an input. It has not
+//!    come yet: a watermark that is told is later than the last one the operator was given.
+//! 4. **Age** is how long it has waited, for what waits for the outside.
+//! 5. What is only forgotten when its time comes (state that expires) does not wait: nobody misses it.
+//! 6. An operator that promises less than it was promised tells first what keeps it from promising more.
 
 mod explanation;
 mod text;
+mod wait;
 
 pub use explanation::Explanation;
+pub use wait::{Until, Wait};
 
 use std::time::Duration;
 
@@ -43,8 +64,10 @@ pub struct ReplicaTime {
     pub waits: Vec<Wait>,
     /// The partitions it makes time of.
     pub partitions: Vec<PartitionTime>,
-    /// A source: whom it waits for, if it is paused because it is too far ahead in event time.
-    pub paused_for: Option<Place>,
+    /// A source that is paused because it is too far ahead in event time: of whom, and how far.
+    pub paused: Option<Paused>,
+    /// If it is [blocked](Answer::Blocked) for want of room: the replica that has none, at the other end of the edge.
+    pub blocked_on: Option<Place>,
     /// Who holds its watermark back: the one that must get on before it can.
     pub held_by: Option<Holder>,
 }
@@ -55,22 +78,12 @@ pub struct ReplicaTime {
 pub enum Answer {
     /// It did.
     Given,
-    /// It did, though it can do no work now: it waits for room at its output or, a sink, for the outside.
+    /// It did, though it can do no work now: it waits for room behind it or, a sink, for the outside.
     Blocked,
     /// It has come to its end.
     Ended,
     /// Not in time: user code in it works on, or blocks. (Its watermark is the last that was noted.)
     Missing,
-}
-
-/// Something that has not spoken yet because event time has not come so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Wait {
-    /// What waits, in words.
-    pub what: String,
-    /// The watermark it waits for.
-    pub until: Timestamp,
 }
 
 /// How far event time has come on a partition of a source.
@@ -99,6 +112,18 @@ pub struct Place {
     pub replica: usize,
 }
 
+/// How far a source is ahead of another, for which it is paused; see `Flow::with_alignment`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Paused {
+    /// The source that is furthest behind.
+    pub behind: Place,
+    /// How far ahead of it this one is, in event time; `None` while that one has no watermark.
+    pub ahead: Option<Duration>,
+    /// How far it may be.
+    pub allowed: Duration,
+}
+
 /// Who holds a watermark back, and by what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -117,8 +142,10 @@ pub struct Holder {
 pub enum Because {
     /// This partition has come no further.
     Partition(PartitionTime),
-    /// Records are in flight here that the watermark must not overtake.
-    InFlight,
+    /// Records are in flight here that the watermark must not overtake; the one it waits for, if the operator tells.
+    InFlight(Option<Wait>),
+    /// What has come in here finds no room: it waits for room behind it or, a sink, for the outside.
+    Backpressure,
     /// Nothing comes in here: all its partitions, or inputs, are idle or have ended.
     Idle,
     /// It makes no event time.
@@ -135,7 +162,7 @@ impl Why {
             .filter(move |replica| replica.vertex == name)
     }
 
-    /// The replicas at which something waits for event time.
+    /// The replicas at which something waits: for a watermark, or for something else.
     pub fn waiting(&self) -> impl Iterator<Item = &ReplicaTime> {
         self.replicas
             .iter()
@@ -146,7 +173,7 @@ impl Why {
     pub fn paused(&self) -> impl Iterator<Item = &ReplicaTime> {
         self.replicas
             .iter()
-            .filter(|replica| replica.paused_for.is_some())
+            .filter(|replica| replica.paused.is_some())
     }
 
     /// The replicas that did not answer.

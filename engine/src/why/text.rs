@@ -3,11 +3,11 @@
 use std::fmt::{Display, Formatter, Result};
 use std::time::Duration;
 
-use super::{Answer, Because, Holder, PartitionTime, Place, ReplicaTime, Why};
+use super::{Answer, Because, Holder, PartitionTime, Paused, Place, ReplicaTime, Until, Wait, Why};
 use crate::time::Timestamp;
 
 impl Display for Why {
-    /// A few lines for everybody who waits, is paused, or did not answer.
+    /// A few lines for everybody who waits, is paused, is idle, or did not answer.
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "event time in `{}` at {}", self.flow, self.asked_at)?;
         let mut quiet = true;
@@ -27,30 +27,96 @@ impl Display for Why {
 impl ReplicaTime {
     fn is_remarkable(&self) -> bool {
         let stuck = matches!(self.answer, Answer::Missing | Answer::Blocked);
-        stuck || !self.waits.is_empty() || self.paused_for.is_some()
+        let idle = self.idle().next().is_some();
+        stuck || idle || !self.waits.is_empty() || self.paused.is_some()
+    }
+
+    fn idle(&self) -> impl Iterator<Item = &PartitionTime> {
+        self.partitions.iter().filter(|partition| partition.is_idle)
     }
 }
+
+/// So many idle partitions of a replica are shown.
+const IDLE_SHOWN: usize = 5;
 
 impl Display for ReplicaTime {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         write!(f, "  {}: ", place(&self.vertex, self.replica))?;
-        match self.answer {
-            Answer::Given => {}
-            Answer::Ended => write!(f, "has ended; ")?,
-            Answer::Blocked => write!(f, "waits for room behind it; ")?,
-            Answer::Missing => write!(f, "does not answer (user code in it works, or blocks); ")?,
+        match (self.answer, &self.blocked_on) {
+            (Answer::Given, _) => {}
+            (Answer::Ended, _) => write!(f, "has ended; ")?,
+            (Answer::Blocked, Some(full)) => write!(f, "waits for room at {full}; ")?,
+            (Answer::Blocked, None) => write!(f, "waits for the outside; ")?,
+            (Answer::Missing, _) => {
+                write!(f, "does not answer (user code in it works, or blocks); ")?;
+            }
         }
         writeln!(f, "stands at {}", moment(self.watermark))?;
-        if let Some(wait) = self.waits.first() {
-            writeln!(f, "    {} waits for {}", wait.what, wait.until)?;
+        for wait in &self.waits {
+            writeln!(f, "    {wait}")?;
         }
-        if let Some(slower) = &self.paused_for {
-            writeln!(f, "    paused: too far ahead of {slower}")?;
+        if let Some(paused) = &self.paused {
+            writeln!(f, "    paused: {paused}")?;
         }
-        if let Some(holder) = &self.held_by {
+        for partition in self.idle().take(IDLE_SHOWN) {
+            writeln!(f, "    nobody waits for {partition}")?;
+        }
+        if let Some(more @ 1..) = self.idle().count().checked_sub(IDLE_SHOWN) {
+            writeln!(f, "    nor for {more} more that are idle")?;
+        }
+        // Of what waits for something else it is not the reason.
+        let waits_for_time =
+            |wait: &Wait| matches!(wait.until, Until::Watermark(_) | Until::InputEnd { .. });
+        if let Some(holder) = &self.held_by
+            && (self.waits.is_empty() || self.waits.iter().any(waits_for_time))
+        {
             writeln!(f, "    held back by {holder}")?;
         }
         Ok(())
+    }
+}
+
+impl Display for Wait {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str(&self.what)?;
+        if let Some(of @ 2..) = self.of {
+            write!(f, ", the first of {of},")?;
+        }
+        write!(f, " waits for {}", self.until)?;
+        if let Some(age) = self.age {
+            write!(f, ", {} so far", short(age))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Until {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Until::Watermark(time) => write!(f, "the watermark {time}"),
+            Until::ProcessingTime(time) => write!(f, "the wall clock to come to {time}"),
+            Until::Records => f.write_str("more records"),
+            Until::Answer => f.write_str("its answer"),
+            Until::InputEnd { input, from } if from.is_empty() => {
+                write!(f, "the end of input {input}")
+            }
+            Until::InputEnd { from, .. } => write!(f, "the end of `{}`", from.join("`, `")),
+        }
+    }
+}
+
+impl Display for Paused {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Paused {
+            behind,
+            ahead,
+            allowed,
+        } = self;
+        match ahead {
+            Some(ahead) => write!(f, "{} ahead of {behind}", short(*ahead))?,
+            None => write!(f, "until {behind} has a watermark")?,
+        }
+        write!(f, ", {} allowed", short(*allowed))
     }
 }
 
@@ -65,7 +131,9 @@ impl Display for Holder {
         write!(f, "{}: ", place(&self.vertex, self.replica))?;
         match &self.because {
             Because::Partition(partition) => partition.fmt(f),
-            Because::InFlight => f.write_str("records are in flight there"),
+            Because::InFlight(Some(wait)) => wait.fmt(f),
+            Because::InFlight(None) => f.write_str("records are in flight there"),
+            Because::Backpressure => f.write_str("what comes in there finds no room"),
             Because::Idle => f.write_str("idle, nothing comes in there"),
             Because::NoTime => f.write_str("it makes no event time"),
             Because::NoAnswer => f.write_str("it does not answer"),

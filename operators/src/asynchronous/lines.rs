@@ -89,6 +89,11 @@ impl<L: Label, R> Lines<L, R> {
         slot
     }
 
+    /// All records in all lines.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &R> + Clone {
+        self.places.iter().flatten().map(|place| &place.record)
+    }
+
     /// The record in this slot.
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<(&L, &mut R)> {
         let place = self.places.get_mut(slot)?.as_mut()?;

@@ -12,6 +12,7 @@ use millstream_engine::plan::Replica;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Frontier, Watermark};
+use millstream_engine::why::{Explanation, Until, Wait};
 use millstream_engine::{Error, Result, runtime};
 
 use super::call::{Call, Reply};
@@ -252,6 +253,16 @@ where
     }
 }
 
+/// In the words of [`why`](millstream_engine::why).
+fn told(stamp: &Stamp, attempts: u32) -> String {
+    let time = stamp.time;
+    match attempts {
+        0 => format!("the call for the record of {time}, not begun yet"),
+        1 => format!("the call for the record of {time}"),
+        _ => format!("attempt {attempts} of the call for the record of {time}"),
+    }
+}
+
 fn nobody() -> Error {
     Error::internal("an asynchronous call without its record")
 }
@@ -314,6 +325,28 @@ where
 
     fn has_room(&self) -> bool {
         self.waiting.is_empty() && self.lines.len() < self.most_in_line()
+    }
+
+    /// Tells of the call that holds time back, and of the one that takes longest.
+    fn explain(&self, why: &mut Explanation) {
+        let begun = self.lines.iter();
+        let begun = begun.map(|line| (&line.stamp, line.attempts, line.outcome.is_some()));
+        let waiting = self.waiting.iter().map(|(.., stamp)| (stamp, 0, false));
+        let all = || begun.clone().chain(waiting.clone());
+        let unanswered = || all().filter(|(.., has_answer)| !has_answer);
+        let oldest = unanswered().min_by_key(|(stamp, ..)| stamp.since);
+        let holds = all().filter(|(stamp, ..)| stamp.holds);
+        // What has its answer waits for another one, before it in its line.
+        let holds = holds.min_by_key(|(stamp, ..)| (stamp.time, stamp.since));
+        let holds = holds.filter(|(.., has_answer)| !has_answer);
+        let is_another = |(stamp, ..): &(&Stamp, u32, bool)| {
+            oldest.is_none_or(|(oldest, ..)| !std::ptr::eq(oldest, *stamp))
+        };
+        for (stamp, attempts, _) in holds.filter(is_another).into_iter().chain(oldest) {
+            let wait = Wait::new(told(stamp, attempts), Until::Answer);
+            let age = why.age_of(stamp.since);
+            why.waits(wait.first_of(unanswered().count()).with_age(age));
+        }
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

@@ -13,7 +13,7 @@ pub(super) struct Stamp {
     /// When it was taken in here.
     pub(super) since: Instant,
     /// Whether the watermark waits for it. Late records hold nothing back.
-    holds: bool,
+    pub(super) holds: bool,
 }
 
 /// Times of the records that hold the watermark back, and how many there are of each.

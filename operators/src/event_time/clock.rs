@@ -17,7 +17,7 @@ use millstream_engine::why::Explanation;
 /// 1. It stands at the lowest, over the live partitions, of the highest time each has promised.
 /// 2. A partition is live once it was assigned or gave a record, until it is revoked or idle.
 ///    Its next record makes an idle one live again.
-/// 3. A live partition without any promise holds the clock where it is.
+/// 3. A live partition without any promise holds the clock where it is; one that is only assigned never moves it on.
 /// 4. The clock never goes back.
 /// 5. With partitions, none of them live, it is idle; so it is when it is told of silence before it has any.
 /// 6. If it follows the wall clock, a partition that has been silent for the slack promises what the wall clock says,
@@ -104,6 +104,8 @@ impl Clock {
         match news {
             PartitionNews::Assigned(id, name) => {
                 self.partition(*id, Some(name));
+                // Restored, it has a promise; but others may follow that are behind it, and the clock never goes back.
+                return;
             }
             PartitionNews::Revoked(id) => {
                 self.partitions.remove(id);

@@ -64,27 +64,28 @@ impl<K: Eq, S> KeySlots<K, S> {
         if self.is_near() {
             return;
         }
-        let mut slots = [0; prefetch::GROUP];
-        for (slot, hash) in slots.iter_mut().zip(hashes) {
-            // The first that looks like it, so that nothing waits for what it is.
-            *slot = self.table.find(hash.0, |_| true).copied().unwrap_or(0);
-        }
-        self.prefetch_slots(&slots, more);
+        // The first that looks like it, so that nothing waits for what it is.
+        let slots = hashes.filter_map(|hash| self.table.find(hash.0, |_| true).copied());
+        self.prefetch_slots(slots, more);
     }
 
     /// The same of keys whose slots are known.
     #[inline]
-    pub(crate) fn prefetch_slots(&self, slots: &[u32], more: impl Fn(&S) -> u64) {
+    pub(crate) fn prefetch_slots(
+        &self,
+        slots: impl Iterator<Item = u32>,
+        more: impl Fn(&S) -> u64,
+    ) {
         if self.is_near() {
             return;
         }
-        let slots = slots.iter().take(prefetch::GROUP);
-        let entries = slots.filter_map(|slot| self.slots.get(*slot as usize)?.as_ref());
+        let mut group = [0; prefetch::GROUP];
         let mut read = 0;
-        for entry in entries.clone() {
-            read ^= entry.hash.0;
+        for (place, slot) in group.iter_mut().zip(slots) {
+            *place = slot;
+            read ^= self.get(slot).map_or(0, |entry| entry.hash.0);
         }
-        for entry in entries {
+        for entry in group.iter().filter_map(|slot| self.get(*slot)) {
             read ^= more(&entry.state);
         }
         std::hint::black_box(read);
@@ -93,6 +94,11 @@ impl<K: Eq, S> KeySlots<K, S> {
     /// Whether all of it is in the caches in any case.
     fn is_near(&self) -> bool {
         self.slots.len() * size_of::<Option<Entry<K, S>>>() < prefetch::FROM
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: u32) -> Option<&Entry<K, S>> {
+        self.slots.get(slot as usize)?.as_ref()
     }
 
     #[inline]

@@ -123,6 +123,12 @@ pub trait Process<K, T>: Clone + Send + 'static {
         let _ = (state, turn);
     }
 
+    /// What a timer of it stands for, in words: "the reminder of a cart". A running flow that is asked
+    /// [`why`](millstream_engine::execution::Execution::why) tells it with the time of the next one.
+    fn timer_name(&self) -> &str {
+        "the timer of a key"
+    }
+
     /// How exact timers are. Their times are rounded up to a multiple of it: the coarser, the fewer they are and the fewer
     /// watermarks matter. (Default, and least: a microsecond.)
     fn timer_resolution(&self) -> Duration {

@@ -9,6 +9,7 @@ use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::{Explanation, Until, Wait};
 use millstream_engine::{Error, Result};
 
 use crate::keyed::{Entry, Key, KeySlots, prefetch};
@@ -16,6 +17,7 @@ use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
 use crate::process::turn::{LeftOut, Moment, Phase, Timer, Turn};
 use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
+use crate::window::LOOKED_AT;
 
 /// Timers that go off before the task is let look around, though they put nothing out.
 const AT_ONCE: usize = 4_096;
@@ -142,9 +144,8 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
         for number in 0..AT_ONCE {
             if number % prefetch::GROUP == 0 {
-                let mut soon = [0; prefetch::GROUP];
-                self.wheels[clock as usize].next_owners(&mut soon);
-                self.keys.prefetch_slots(&soon, |_| 0);
+                self.keys
+                    .prefetch_slots(self.wheels[clock as usize].owners(), |_| 0);
             }
             let Some((owner, tick)) = self.wheels[clock as usize].next_due(until) else {
                 return Ok(Step::Done);
@@ -199,6 +200,23 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         }
         self.settle(owner);
         Ok(())
+    }
+
+    /// The first timer that is set by this clock, and how many keys have one (of very many, at most so many: where
+    /// state expires by this clock, its keys count as well).
+    fn first_timer(&self, clock: Clock) -> Option<(Timestamp, usize)> {
+        let wheel = &self.wheels[clock as usize];
+        let timer_of = |owner| self.keys.get(owner)?.state.timers.first(clock);
+        let timers = wheel.owners().take(LOOKED_AT).filter_map(timer_of);
+        let (mut first, mut of) = (None, 0);
+        for timer in timers {
+            first = Some(first.map_or(timer, |first: u64| first.min(timer)));
+            of += 1;
+        }
+        if wheel.len() > LOOKED_AT {
+            of = wheel.len();
+        }
+        Some((self.ticks.time(first?), of))
     }
 
     /// After a call for a key: sees that it has its next turn, or forgets it if nothing is left of it.
@@ -312,6 +330,19 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
             }
         }
         Ok(Step::Done)
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        for clock in Clock::BOTH {
+            let Some((first, of)) = self.first_timer(clock) else {
+                continue;
+            };
+            let until = match clock {
+                Clock::EventTime => Until::Watermark(first),
+                Clock::ProcessingTime => Until::ProcessingTime(first),
+            };
+            why.waits(Wait::new(self.process.timer_name(), until).first_of(of));
+        }
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

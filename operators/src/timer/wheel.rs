@@ -85,7 +85,6 @@ impl Wheel {
     }
 
     /// How many hang in it.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -160,21 +159,18 @@ impl Wheel {
         None
     }
 
-    /// Tells as many of those that are due next as are at hand.
-    pub(crate) fn next_owners(&self, owners: &mut [u32]) {
-        let lists = &self.wheels[0];
-        let (mut left, mut link) = (lists.occupied, NONE);
-        for owner in owners {
-            if link == NONE {
-                let Some(list) = lists.lists.get(left.trailing_zeros() as usize) else {
-                    return;
-                };
-                left &= left - 1;
-                link = list.first;
-            }
-            let hung = &self.hung[link as usize];
-            (*owner, link) = (hung.owner, hung.next);
-        }
+    /// All that hang in it, list by list in the order of their turns.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = u32> {
+        let lists = bits(self.occupied.into()).flat_map(|wheel| {
+            let lists = &self.wheels[wheel];
+            bits(lists.occupied).map(|digit| &lists.lists[digit])
+        });
+        let nodes = |list: &List| {
+            let next = |node: &Link| Some(self.hung[*node as usize].next);
+            std::iter::successors(Some(list.first), next).take_while(|node| *node != NONE)
+        };
+        let nodes = lists.flat_map(nodes);
+        nodes.map(|node| self.hung[node as usize].owner)
     }
 
     /// The list whose turn is next: its wheel, its digit, and its first tick.
@@ -248,6 +244,13 @@ impl Wheel {
         self.hung[node as usize].next = std::mem::replace(&mut self.free, node);
         self.len -= 1;
     }
+}
+
+/// The places of the bits that are set, lowest first.
+fn bits(all: u64) -> impl Iterator<Item = usize> {
+    let rest = |left: &u64| Some(left & (left - 1)).filter(|rest| *rest > 0);
+    std::iter::successors(Some(all).filter(|all| *all > 0), rest)
+        .map(|left| left.trailing_zeros() as usize)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub use two_stages::TwoStageStream;
 
 use millstream_engine::Error;
 use millstream_engine::time::Timestamp;
-use millstream_engine::why::Explanation;
+use millstream_engine::why::{Explanation, Until, Wait};
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Tail;
@@ -62,6 +62,14 @@ impl Window {
         Timestamp::from_micros(self.end.as_micros().saturating_sub(1))
     }
 
+    /// In the words of [`why`](millstream_engine::why).
+    fn told(self) -> String {
+        match (self.start, self.end) {
+            (Timestamp::MIN, Timestamp::MAX) => "the window of everything".to_owned(),
+            (start, end) => format!("the window from {start} to {end}"),
+        }
+    }
+
     /// Whether they have a moment in common.
     fn overlaps(self, other: Window) -> bool {
         self.start < other.end && other.start < self.end
@@ -78,12 +86,12 @@ impl Window {
 
 /// Tells that `window` is the first of so many to wait for the watermark.
 pub(crate) fn explain_first(why: &mut Explanation, window: Window, open: usize) {
-    let Window { start, end } = window;
-    why.waits_for(
-        end,
-        format!("the window from {start} to {end}, the first of {open},"),
-    );
+    let until = Until::Watermark(window.end);
+    why.waits(Wait::new(window.told(), until).first_of(open));
 }
+
+/// Of what waits in a certain order only by and large, so many are looked at for the first.
+pub(crate) const LOOKED_AT: usize = 4_096;
 
 /// The output of late records.
 const LATE: usize = 1;

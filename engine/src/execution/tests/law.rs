@@ -388,7 +388,7 @@ fn asked_at_any_time_it_answers_and_nothing_changes() {
                 .filter(|time| {
                     let holder = time.held_by.as_ref();
                     holder.is_some_and(|holder| {
-                        holder.vertex == "witness" && holder.because == Because::InFlight
+                        holder.vertex == "witness" && holder.because == Because::InFlight(None)
                     })
                 });
             assert!(!waits || held.count() > 0, "seed {seed}");

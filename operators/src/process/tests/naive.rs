@@ -13,6 +13,7 @@ where
     P::Out: std::fmt::Display,
 {
     Harness::new(move |replica| Processing::new(process.clone(), &replica.vertex))
+        .telling_waits()
         .with_keyed_input(entry)
         .with_output(show::<P::Out>)
 }

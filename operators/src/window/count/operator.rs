@@ -12,6 +12,7 @@ use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::{Explanation, Until, Wait};
 use serde::{Deserialize, Serialize};
 
 use super::Counts;
@@ -122,6 +123,14 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
             }
         }
         Ok(Step::Done)
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        let (size, keys) = (self.counts.size, self.table.len());
+        if keys > 0 {
+            let what = format!("the window of {size} records of a key");
+            why.waits(Wait::new(what, Until::Records).first_of(keys));
+        }
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

@@ -1,8 +1,9 @@
 //! Windows that may speak more than once, merge, overlap, or go by processing time.
 //!
 //! By duty: [`slots`] keeps the windows, [`moments`] says whose turn it is, [`speech`] says what a window has come to,
-//! [`saved`] is their saved form. What can be done faster has an operator of its own.
+//! [`saved`] is their saved form, [`explained`] tells what they wait for. What can be done faster has an operator of its own.
 
+mod explained;
 mod moments;
 mod saved;
 mod slot;
@@ -324,11 +325,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
     }
 
     fn explain(&self, why: &mut Explanation) {
-        if self.rules.clock == Clock::Watermark
-            && let Some(first) = self.ends.first()
-        {
-            why.waits_for(first, "the first window that is open");
-        }
+        self.tell_waits(why);
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

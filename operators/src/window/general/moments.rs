@@ -34,6 +34,12 @@ impl Ends {
         }
     }
 
+    /// All, in the order their turns come.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Timestamp, u32)> {
+        let times = self.0.iter();
+        times.flat_map(|(at, ids)| ids.iter().map(|id| (*at, *id)))
+    }
+
     /// When the next one's turn comes.
     pub(super) fn first(&self) -> Option<Timestamp> {
         let (at, _) = self.0.first_key_value()?;
@@ -141,6 +147,12 @@ impl Pulses {
         let by_processing_time = |pulse: &&Pulse| pulse.id.clock == Clock::ProcessingTime;
         let timed = self.0.iter().filter(by_processing_time);
         timed.filter_map(|pulse| pulse.due).min()
+    }
+
+    /// Each that somebody waits for: which, when it is due, and who waits.
+    pub(super) fn waits(&self) -> impl Iterator<Item = (PulseId, Timestamp, &[u32])> {
+        let pulses = self.0.iter();
+        pulses.filter_map(|pulse| Some((pulse.id, pulse.due?, &*pulse.waiting)))
     }
 
     /// When each is due.

@@ -34,6 +34,15 @@ impl<K: Key, S> Slots<K, S> {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn get(&self, id: u32) -> Option<&Slot<K, S>> {
+        get(&self.slots, id)
+    }
+
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Slot<K, S>> {
         self.slots.get_mut(id as usize)?.as_mut()
     }

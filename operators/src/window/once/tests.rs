@@ -16,6 +16,7 @@ fn harness(windows: Tumbling) -> Harness {
         let aggregate = (count(), sum(|value: &i64| *value));
         WindowAggregate::<String, i64, _>::new(Spans::Windows(windows), aggregate, true)
     })
+    .telling_waits()
     .with_keyed_input(entry)
     .with_output(|result: &Keyed<String, WindowResult<String, (u64, i64)>>| {
         let WindowResult {

@@ -26,6 +26,7 @@ use millstream_engine::plan::MakeOperator;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::{Explanation, Until, Wait};
 use millstream_engine::{Error, Result};
 
 use crate::aggregate::Aggregate;
@@ -148,6 +149,14 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
         self.fire(Timestamp::MAX, out)
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        let turn = |key| Some(self.keys.get(key)?.state.turn);
+        if let Some(window) = self.rounds.next_window(turn) {
+            let window = self.cut.window(window);
+            why.waits(Wait::new(window.told(), Until::Watermark(window.end)));
+        }
     }
 
     /// Each key with the window it is due for: one that has had its turn in a round that goes on is due for the

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::window::LOOKED_AT;
+
 /// Visits, window after window, the keys that have slices in it, and no others.
 ///
 /// A key *waits* for its first window; from then on it is *live*, due for every window, until it has nothing in the
@@ -77,6 +79,20 @@ impl Rounds {
         Some(window)
     }
 
+    /// The next window that is visited. `turn` gives the turn of a key, if the key is still there.
+    pub(super) fn next_window(&self, turn: impl Fn(u32) -> Option<Turn>) -> Option<i64> {
+        if !self.live.is_empty() {
+            return Some(self.window);
+        }
+        let waits = |window: i64, keys: &[u32]| {
+            let mut keys = keys.iter().take(LOOKED_AT);
+            keys.any(|key| turn(*key) == Some(Turn::From(window)))
+        };
+        let mut waiting = self.waiting.iter().take(LOOKED_AT);
+        let (first, _) = waiting.find(|(window, keys)| waits(**window, keys))?;
+        Some(*first)
+    }
+
     /// The key whose turn it is; none when the round is over.
     #[inline]
     pub(super) fn key(&self) -> Option<u32> {
@@ -85,8 +101,8 @@ impl Rounds {
 
     /// The keys whose turn it is next, from the one whose turn it is.
     #[inline]
-    pub(super) fn ahead(&self) -> &[u32] {
-        self.live.get(self.at..).unwrap_or_default()
+    pub(super) fn ahead(&self) -> impl Iterator<Item = u32> {
+        self.live.iter().skip(self.at).copied()
     }
 
     /// The key has had its turn, and stays.

@@ -31,6 +31,7 @@ where
     Harness::new(move |replica| {
         Made(sliced::<String, i64, A>(windows, aggregate.clone(), true).0(replica))
     })
+    .telling_waits()
     .with_keyed_input(entry)
     .with_output(
         move |result: &Keyed<String, WindowResult<String, A::Out>>| {
@@ -56,6 +57,9 @@ impl Operator for Made {
     }
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
         self.0.on_end(out)
+    }
+    fn explain(&self, why: &mut Explanation) {
+        self.0.explain(why);
     }
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
         self.0.snapshot(state)

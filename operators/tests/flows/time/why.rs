@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, mpsc};
 use millstream::connectors::memory::into_channel;
 use millstream::prelude::*;
 use millstream::runtime::{self, simulate};
-use millstream_engine::why::{Answer, Because, PartitionTime, ReplicaTime, Why};
+use millstream_engine::why::{Answer, Because, PartitionTime, ReplicaTime, Until, Why};
 
 use super::{at, seconds_of};
 
 /// What the flow says after so many seconds.
-fn asked(seed: u64, after: u64, flow: Flow) -> Why {
+pub(super) fn asked(seed: u64, after: u64, flow: Flow) -> Why {
     simulate(seed, async move {
         let running = flow.start().await.unwrap();
         runtime::sleep(seconds(after)).await;
@@ -23,7 +23,7 @@ fn asked(seed: u64, after: u64, flow: Flow) -> Why {
 }
 
 /// The only one that is told of this vertex.
-fn only<'a>(why: &'a Why, vertex: &str) -> &'a ReplicaTime {
+pub(super) fn only<'a>(why: &'a Why, vertex: &str) -> &'a ReplicaTime {
     let mut all = why.vertex(vertex);
     let first = all.next().unwrap();
     assert!(all.next().is_none());
@@ -64,7 +64,7 @@ fn a_window_waits_for_the_partition_that_fell_silent() {
             let window = why.waiting().next().unwrap();
             assert_eq!((&*window.vertex, window.answer), ("tens", Answer::Given));
             assert_eq!(window.watermark, Some(at(24)));
-            assert_eq!(window.waits[0].until, at(30));
+            assert_eq!(window.waits[0].until, Until::Watermark(at(30)));
             let (vertex, quiet) = partition(window);
             assert_eq!(vertex, "quiet.event_time");
             assert_eq!((&*quiet.name, quiet.is_idle), ("#0", false));
@@ -84,7 +84,7 @@ fn a_window_waits_for_the_partition_that_fell_silent() {
                 "`tens` (replica",
                 "stands at 1970-01-01T00:00:24Z",
                 "the window from 1970-01-01T00:00:20Z to 1970-01-01T00:00:30Z",
-                "waits for 1970-01-01T00:00:30Z",
+                "waits for the watermark 1970-01-01T00:00:30Z",
                 "held back by `quiet.event_time` (replica 0): partition `#0` (last record of 1970-01-01T00:00:24Z, 27 s ago",
                 "not idle",
             ] {
@@ -106,6 +106,13 @@ fn an_idle_partition_holds_nobody() {
     let quiet = only(&why, "quiet.event_time");
     assert!(quiet.partitions[0].is_idle);
     assert_eq!(quiet.held_by.as_ref().unwrap().because, Because::Idle);
+    let text = why.to_string();
+    assert!(
+        text.contains(
+            "nobody waits for partition `#0` (last record of 1970-01-01T00:00:24Z, 27 s ago, idle)"
+        ),
+        "{text}"
+    );
 }
 
 #[test]
@@ -130,7 +137,7 @@ fn a_join_names_the_side_that_is_behind() {
         let last = right.last_record.unwrap();
         assert_eq!(right.watermark, Some(last - seconds(3)));
         assert!(last >= at(28) && last <= at(30), "{last}");
-        assert_eq!(join.waits[0].until, at(30));
+        assert_eq!(join.waits[0].until, Until::Watermark(at(30)));
     }
 }
 
@@ -147,11 +154,22 @@ fn a_paused_source_says_for_whom() {
     let why = asked(4, 20, flow);
     let fast = only(&why, "fast");
     assert_eq!(fast.answer, Answer::Given);
-    assert_eq!(fast.paused_for.as_ref().unwrap().vertex, "slow");
+    let paused = fast.paused.as_ref().unwrap();
+    assert_eq!(
+        (&*paused.behind.vertex, paused.allowed),
+        ("slow", minutes(10))
+    );
+    // A batch of 512 seconds in front of it, of which 20 s · 10 are over.
+    let ahead = paused.ahead.unwrap();
+    assert!(
+        ahead > minutes(10) && ahead < minutes(10) + seconds(512),
+        "{ahead:?}"
+    );
+    assert_eq!(why.paused().count(), 1);
     assert_eq!(partition(only(&why, "tens")).0, "slow.event_time");
     let text = why.to_string();
     assert!(
-        text.contains("paused: too far ahead of `slow` (replica 0)"),
+        text.contains("min ahead of `slow` (replica 0), 10 min allowed"),
         "{text}"
     );
 }
@@ -173,9 +191,20 @@ fn records_in_flight_hold_time_back_where_they_are() {
     });
     let why = asked(2, 10, flow.with_parallelism(1));
     let held_by = only(&why, "tens").held_by.clone().unwrap();
-    assert_eq!(
-        (&*held_by.vertex, held_by.because),
-        ("call", Because::InFlight)
+    assert_eq!(held_by.vertex, "call");
+    let Because::InFlight(Some(call)) = held_by.because else {
+        panic!("{why}");
+    };
+    assert_eq!((&call.until, call.of), (&Until::Answer, Some(1)));
+    let age = call.age.unwrap();
+    assert!(age > seconds(8) && age < seconds(9), "{age:?}");
+    assert_eq!(only(&why, "call").waits, [call]);
+    let text = why.to_string();
+    assert!(
+        text.contains(
+            "held back by `call` (replica 0): the call for the record of 1970-01-01T00:00:17Z waits for its answer, 8 s so far"
+        ),
+        "{text}"
     );
 }
 
@@ -199,12 +228,28 @@ fn what_waits_for_room_answers_all_the_same() {
                 .any(|time| time.answer == Answer::Blocked);
             assert!(blocked, "{vertex} in {why}");
         }
+        // More was promised to the windows than they have come to: it is not the partition that holds them.
+        let holder = why.vertex("tens").find_map(|time| time.held_by.clone());
+        let holder = holder.unwrap();
         assert_eq!(
-            partition(why.vertex("tens").next().unwrap()).0,
-            "numbers.event_time"
+            (&*holder.vertex, holder.because),
+            ("out", Because::Backpressure),
+            "{why}"
         );
         let text = why.to_string();
-        assert!(text.contains("`out` (replica 0): waits for room"), "{text}");
+        assert!(
+            text.contains("`out` (replica 0): waits for the outside;"),
+            "{text}"
+        );
+        let numbers = why
+            .vertex("numbers")
+            .find(|time| time.answer == Answer::Blocked);
+        let full = numbers.and_then(|time| time.blocked_on.clone()).unwrap();
+        assert_eq!(full.vertex, "numbers.event_time.map", "{text}");
+        assert!(
+            text.contains("waits for room at `tens` (replica "),
+            "{text}"
+        );
         drop(nobody_reads);
     }
 }

@@ -46,6 +46,7 @@ fn harness(windows: &impl WindowAssigner, wishes: Wishes) -> Harness {
         let aggregate = (count(), sum(|value: &i64| *value));
         GeneralWindows::<String, i64, _>::new(rules(&windows, wishes), aggregate)
     })
+    .telling_waits()
     .with_keyed_input(entry)
     .with_output(|result: &Result| {
         let WindowResult {
