@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use millstream::operators::Watermarks;
 use millstream::prelude::*;
 use millstream_engine::random::SplitMix64;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub(super) struct Fact {
 }
 
 pub(super) const LANES: u64 = 3;
-const EACH: u64 = 14;
+const EACH: u64 = 12;
 /// How far out of order they are, in seconds.
 const SPREAD: i64 = 30;
 
@@ -33,7 +34,7 @@ fn fact(lane: u64, n: u64) -> Fact {
         id,
         key: drawn.below(4),
         own: lane * 10 + drawn.below(2),
-        at: (n as i64) * 9 + lane as i64 * 25 - 20 - drawn.below(SPREAD as u64) as i64,
+        at: (n as i64) * 9 + lane as i64 * 5 - 20 - drawn.below(SPREAD as u64) as i64,
         value: drawn.below(21) as i64 - 10,
     }
 }
@@ -56,6 +57,12 @@ pub(super) fn lanes() -> Lanes<Fact> {
 /// What is so late that nothing is.
 pub(super) fn in_time() -> Lateness {
     Lateness::bounded(seconds(SPREAD as u64))
+}
+
+/// A stream of them whose watermarks promise too much: many of them are late.
+pub(super) fn hastily_timed(flow: &Scope) -> Stream<Fact> {
+    let hasty = Watermarks::by(|_: &Fact, time| Some(time + seconds(25)));
+    flow.source("facts", lanes()).event_time(Fact::time, hasty)
 }
 
 impl Fact {
