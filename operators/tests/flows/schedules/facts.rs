@@ -23,7 +23,7 @@ pub(super) struct Fact {
 }
 
 pub(super) const LANES: u64 = 3;
-const EACH: u64 = 12;
+const EACH: u64 = 9;
 /// How far out of order they are, in seconds.
 const SPREAD: i64 = 30;
 

@@ -3,11 +3,15 @@
 //!
 //! Where what comes out may depend on the schedule (what is late, what is said early), it is held to its law instead.
 
+mod aggregates;
+mod calls;
+mod clocks;
 mod counts;
 mod facts;
 mod lanes;
 mod late;
 mod panes;
+mod process;
 mod windows;
 
 use std::fmt::Debug;
