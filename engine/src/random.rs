@@ -63,7 +63,10 @@ mod tests {
         for _ in 0..1_000 {
             seen[random.below(10) as usize] += 1;
         }
-        assert!(seen.iter().all(|count| (50..150).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (50..150).contains(count)),
+            "{seen:?}"
+        );
         assert_eq!(random.below(0), 0);
     }
 }

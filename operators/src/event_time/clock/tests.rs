@@ -262,11 +262,7 @@ fn restored_partitions_go_on_where_they_were() {
 #[test]
 fn partitions_are_named_one_by_one_and_the_first_does_not_run_ahead() {
     // Saved before partition 1 had given a record: the clock stood nowhere.
-    let first = told([
-        Happening::Assigned(0),
-        Happening::Assigned(1),
-        record(0, 9),
-    ]);
+    let first = told([Happening::Assigned(0), Happening::Assigned(1), record(0, 9)]);
     let mut second = Told::new(None);
     second.clock.restore_from(&first.saved());
     second.tell(Happening::Assigned(0));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use millstream::operators::{
-    Collected, WindowAssigner, approx_count_distinct, arg_max, arg_min, collect_up_to, count_distinct,
-    distinct, first_by, last_by, quantiles, std_dev, top_n, variance,
+    Collected, WindowAssigner, approx_count_distinct, arg_max, arg_min, collect_up_to,
+    count_distinct, distinct, first_by, last_by, quantiles, std_dev, top_n, variance,
 };
 use millstream::prelude::*;
 
@@ -64,7 +64,15 @@ fn all() -> impl Aggregate<Fact, State: Clone, Out = Out> {
 }
 
 /// Key and window, and what they came to, without what the order of arrival may change: rounding, and who comes first.
-type Row = ((u64, Span), [i64; 4], [u64; 4], [u64; 2], [Vec<u64>; 2], Vec<i64>, [i64; 6]);
+type Row = (
+    (u64, Span),
+    [i64; 4],
+    [u64; 4],
+    [u64; 2],
+    [Vec<u64>; 2],
+    Vec<i64>,
+    [i64; 6],
+);
 
 fn row(said: WindowResult<u64, Out>) -> Row {
     let (simple, picked, (different, values, about, top, collected), floats) = said.value;
@@ -80,7 +88,14 @@ fn row(said: WindowResult<u64, Out>) -> Row {
         [different, about],
         [top, ids],
         values,
-        [lowest, median, highest, rounded(mean), rounded(variance), rounded(std_dev)],
+        [
+            lowest,
+            median,
+            highest,
+            rounded(mean),
+            rounded(variance),
+            rounded(std_dev),
+        ],
     )
 }
 
@@ -108,11 +123,23 @@ fn naive((place, facts): ((u64, Span), Vec<Fact>)) -> Row {
     (
         place,
         [count as i64, sum, lowest, highest],
-        [by_value[0], by_value[count - 1], by_time[0], by_time[count - 1]],
+        [
+            by_value[0],
+            by_value[count - 1],
+            by_time[0],
+            by_time[count - 1],
+        ],
         [different, different],
         [by_value.into_iter().rev().take(3).collect(), ids],
         values,
-        [lowest, median, highest, rounded(mean), rounded(variance), rounded(variance.sqrt())],
+        [
+            lowest,
+            median,
+            highest,
+            rounded(mean),
+            rounded(variance),
+            rounded(variance.sqrt()),
+        ],
     )
 }
 

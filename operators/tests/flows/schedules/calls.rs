@@ -133,9 +133,9 @@ fn what_fails_for_good_goes_the_other_way() {
         let asked = asked.clone();
         let retry = Retry::exponential(Duration::from_micros(20)).up_to(2);
         let calls = Unordered::up_to(8).with_retry(retry);
-        let (answered, failed) = flow
-            .source("facts", lanes())
-            .try_map_async_with_failed("ask", calls, move |fact| asked.ask(fact));
+        let (answered, failed) =
+            flow.source("facts", lanes())
+                .try_map_async_with_failed("ask", calls, move |fact| asked.ask(fact));
         let failed = failed.map(|failed| (failed.record.id, false));
         answered
             .map(|fact| (fact.id, true))
@@ -143,7 +143,10 @@ fn what_fails_for_good_goes_the_other_way() {
             .sink("out", out);
     });
     let is_answered = |id: u64| id % 11 != 5 && id % 3 < 2;
-    let mut expected: Vec<_> = facts().iter().map(|fact| (fact.id, is_answered(fact.id))).collect();
+    let mut expected: Vec<_> = facts()
+        .iter()
+        .map(|fact| (fact.id, is_answered(fact.id)))
+        .collect();
     expected.sort();
     flow.without_a_stop().holds(|mut rows, _| {
         attempts.0.lock().unwrap().clear();

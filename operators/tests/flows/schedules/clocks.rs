@@ -24,7 +24,10 @@ fn due(fact: &Fact) -> Duration {
 /// In milliseconds since the simulation began.
 fn span(window: Window) -> Span {
     let began = runtime::wall().as_millis() - super::lanes::since_start().as_millis() as i64;
-    (window.start.as_millis() - began, window.end.as_millis() - began)
+    (
+        window.start.as_millis() - began,
+        window.end.as_millis() - began,
+    )
 }
 
 /// Key, window in milliseconds, how many, and their sum.

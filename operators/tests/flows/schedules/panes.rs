@@ -54,7 +54,10 @@ fn say_in_the_end<W: WindowAssigner + Sync>(windows: W, expected: BTreeMap<Place
                 .trigger(Trigger::at_watermark().early(often).late(often))
                 .panes(panes)
                 .allowed_lateness(hours(1))
-                .aggregate(&format!("{panes:?}"), collect_up_to(100, |fact: &Fact| fact.id))
+                .aggregate(
+                    &format!("{panes:?}"),
+                    collect_up_to(100, |fact: &Fact| fact.id),
+                )
                 .values()
                 .map(move |said| Said {
                     panes,
@@ -82,7 +85,10 @@ fn say_in_the_end<W: WindowAssigner + Sync>(windows: W, expected: BTreeMap<Place
         add_up(of(Panes::Discarding), &expected);
         merged_late += take_back(of(Panes::Retracting), &expected);
     });
-    assert!(timings.len() == 3 && timings.values().all(|count| *count > 1_000), "{timings:?}");
+    assert!(
+        timings.len() == 3 && timings.values().all(|count| *count > 1_000),
+        "{timings:?}"
+    );
     assert!(merged_late > 100 || !may_merge, "{merged_late}");
 }
 
@@ -102,9 +108,8 @@ fn go_on_in_order<'a>(said: impl Iterator<Item = &'a Said>) {
 
 /// The window of the end that one is part of: itself, but for sessions that have grown since.
 fn whole((key, span): Place, expected: &Expected) -> (&Place, &Ids) {
-    let is_whole = |(place, _): &(&Place, &Ids)| {
-        place.0 == key && place.1.0 <= span.0 && span.1 <= place.1.1
-    };
+    let is_whole =
+        |(place, _): &(&Place, &Ids)| place.0 == key && place.1.0 <= span.0 && span.1 <= place.1.1;
     let grown = || expected.iter().find(is_whole).unwrap();
     expected.get_key_value(&(key, span)).unwrap_or_else(grown)
 }

@@ -19,7 +19,11 @@ struct Lives {
     by_value: MapState<i64, u64>,
 }
 
-millstream::operators::key_state!(Lives { last, recent, by_value });
+millstream::operators::key_state!(Lives {
+    last,
+    recent,
+    by_value
+});
 
 /// Says of each record what lived when it came.
 #[derive(Clone)]

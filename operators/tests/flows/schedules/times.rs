@@ -105,7 +105,10 @@ fn time_follows_the_wall_clock_where_all_is_silent() {
             .aggregate("counts", count())
             .map(move |(), said| {
                 let waited = runtime::wall().as_millis() - said.window.end.as_millis();
-                assert!((100..300).contains(&waited), "said {waited} ms behind its end");
+                assert!(
+                    (100..300).contains(&waited),
+                    "said {waited} ms behind its end"
+                );
                 let since = said.window.start.as_millis() - begins.as_millis();
                 (since / 100, said.value)
             })

@@ -121,8 +121,7 @@ fn without_keys() {
             .map(|result| (0, span(result.window), result.value))
             .sink("out", out);
     })
-    .gives(rows(
-        by_window(&facts(), |_| 0, sliding(20, 10)),
-        |facts| facts.len() as u64,
-    ));
+    .gives(rows(by_window(&facts(), |_| 0, sliding(20, 10)), |facts| {
+        facts.len() as u64
+    }));
 }
