@@ -21,7 +21,7 @@ use crate::process::state::{Clocks, Expiry, KeyState, Ttl};
 /// # let out = results.clone();
 /// # let flow = Flow::new("docs", move |flow| {
 /// // How often each visitor has seen each page.
-/// flow.source("views", from_iter([("ann", "home"), ("ann", "news"), ("bob", "home"), ("ann", "home")]))
+/// flow.source("pages", from_iter([("ann", "home"), ("ann", "news"), ("bob", "home"), ("ann", "home")]))
 ///     .key_by(|(visitor, _)| visitor.to_string())
 ///     .process_fn(
 ///         "views",

@@ -1,7 +1,6 @@
 //! The records of these tests: few, but out of order within each of three partitions that are not equally far.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use millstream::operators::Watermarks;
 use millstream::prelude::*;
@@ -125,8 +124,4 @@ pub(super) fn by_session(facts: &[Fact], gap: i64) -> BTreeMap<(u64, Span), Vec<
         ((first.key, (first.at, last.at + gap)), session)
     });
     sessions.collect()
-}
-
-pub(super) fn secs(seconds: i64) -> Duration {
-    Duration::from_secs(seconds.unsigned_abs())
 }

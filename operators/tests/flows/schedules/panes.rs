@@ -79,7 +79,9 @@ fn say_in_the_end<W: WindowAssigner + Sync>(windows: W, expected: BTreeMap<Place
         }
         let of = |panes| said.iter().filter(move |said| said.panes == panes);
         if !may_merge {
-            ALL.map(|panes| go_on_in_order(of(panes)));
+            for panes in ALL {
+                go_on_in_order(of(panes));
+            }
         }
         accumulate(of(Panes::Accumulating), &expected);
         add_up(of(Panes::Discarding), &expected);
