@@ -21,11 +21,10 @@ use crate::time::Timestamp;
 /// use millstream_engine::source::{Intake, Position, Read, Replay, Source, SourceReader, SourceSetup};
 /// use millstream_engine::{Error, Result, runtime};
 ///
-/// /// The numbers below a bound.
+/// /// The numbers below a bound, and their reader.
 /// struct Numbers {
 ///     below: u64,
 /// }
-///
 /// struct NumbersReader {
 ///     next: u64,
 ///     below: u64,
@@ -58,7 +57,6 @@ use crate::time::Timestamp;
 ///     type Out = u64;
 ///
 ///     async fn read(&mut self, intake: &mut Intake<u64>) -> Result<Read> {
-///         // What must be waited for is awaited here, before anything is changed.
 ///         intake.begin(PartitionId(0), runtime::now());
 ///         while !intake.is_full() {
 ///             if self.next == self.below {
@@ -79,8 +77,7 @@ use crate::time::Timestamp;
 /// let mut reader = Numbers { below: 1_000 }.open(SourceSetup::first("numbers", 1)).await?.remove(0);
 /// let mut intake = Intake::new();
 /// assert_eq!(reader.read(&mut intake).await?, Read::More);
-/// assert_eq!(intake.take_values().len(), Intake::<u64>::ROOM);
-///
+/// intake.take_values();
 /// let setup = SourceSetup::first("numbers", 1).resumed(reader.positions());
 /// let mut reader = Numbers { below: 1_000 }.open(setup).await?.remove(0);
 /// assert_eq!(reader.read(&mut intake).await?, Read::End);
