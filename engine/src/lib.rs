@@ -15,6 +15,8 @@ pub mod metrics;
 pub mod operator;
 pub mod outbox;
 pub mod plan;
+#[doc(hidden)]
+pub mod random;
 pub mod runtime;
 pub mod sink;
 pub mod source;

@@ -13,6 +13,72 @@ use crate::source::WithBadRecords;
 
 /// A sink as the user sets it up. The flow opens it when it starts.
 ///
+/// The writer does the work. Here is a sink of one's own, which writes lines into anything that takes bytes:
+///
+/// ```
+/// use std::io::Write;
+///
+/// use millstream_engine::bad_record::BadRecord;
+/// use millstream_engine::batch::Batch;
+/// use millstream_engine::sink::{Sink, SinkSetup, SinkWriter};
+/// use millstream_engine::{Error, Result};
+///
+/// struct Lines<W>(W);
+///
+/// struct LinesWriter<W> {
+///     to: W,
+///     buffer: Vec<u8>,
+/// }
+///
+/// impl<W: Write + Send + 'static> Sink for Lines<W> {
+///     type In = String;
+///     type Writer = LinesWriter<W>;
+///
+///     async fn open(self, _setup: SinkSetup) -> Result<Vec<LinesWriter<W>>> {
+///         // One writer: that is the most it said there can be, unless it says more.
+///         Ok(vec![LinesWriter { to: self.0, buffer: Vec::new() }])
+///     }
+/// }
+///
+/// impl<W: Write + Send + 'static> SinkWriter for LinesWriter<W> {
+///     type In = String;
+///
+///     async fn write(&mut self, batch: &mut Batch<String>, _: &mut Vec<BadRecord>) -> Result<()> {
+///         for record in batch.records.drain(..) {
+///             self.buffer.extend_from_slice(record.value.as_bytes());
+///             self.buffer.push(b'\n');
+///         }
+///         Ok(())
+///     }
+///     async fn hand_over(&mut self) -> Result<()> {
+///         let written = self.to.write_all(&self.buffer);
+///         self.buffer.clear();
+///         written.map_err(|error| Error::connection("cannot write lines").caused_by(error))
+///     }
+///     async fn flush(&mut self, _: &mut Vec<BadRecord>) -> Result<()> {
+///         self.hand_over().await?;
+///         self.to.flush().map_err(|error| Error::connection("cannot flush lines").caused_by(error))
+///     }
+/// }
+///
+/// // In a flow: `….sink("lines", Lines(Vec::new()))`.
+/// # use millstream_engine::batch::Record;
+/// # use millstream_engine::{runtime, time::Timestamp};
+/// # runtime::block_on(async {
+/// # let mut writer = Lines(Vec::new()).open(SinkSetup::new("lines", 1)).await?.remove(0);
+/// # let record = Record { time: Timestamp::EPOCH, value: "one".to_owned() };
+/// # let mut batch = Batch::new(runtime::now());
+/// # batch.records.push(record);
+/// # writer.write(&mut batch, &mut Vec::new()).await?;
+/// # writer.flush(&mut Vec::new()).await?;
+/// # assert_eq!(writer.to, b"one\n");
+/// # Ok::<(), Error>(())
+/// # })?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// What blocks its thread for long belongs on another: see [`crate::runtime::blocking`].
+///
 /// # Contract
 /// 1. Nothing happens before [`Sink::open`].
 /// 2. `open` gives exactly `setup.parallelism` writers, which is at most [`Sink::max_parallelism`]; each becomes one

@@ -14,6 +14,79 @@ use crate::time::Timestamp;
 
 /// A source as the user sets it up: what to read, from where. The flow opens it when it starts.
 ///
+/// The reader does the work. Here is a source of one's own, which can go on from any record:
+///
+/// ```
+/// use millstream_engine::batch::PartitionId;
+/// use millstream_engine::source::{Intake, Position, Read, Replay, Source, SourceReader, SourceSetup};
+/// use millstream_engine::{Error, Result, runtime};
+///
+/// /// The numbers below a bound, and their reader.
+/// struct Numbers {
+///     below: u64,
+/// }
+/// struct NumbersReader {
+///     next: u64,
+///     below: u64,
+/// }
+///
+/// impl Source for Numbers {
+///     type Out = u64;
+///     type Reader = NumbersReader;
+///
+///     fn is_bounded(&self) -> bool {
+///         true
+///     }
+///     fn replay(&self) -> Replay {
+///         Replay::FromPosition
+///     }
+///     async fn open(self, setup: SourceSetup) -> Result<Vec<NumbersReader>> {
+///         let saved = setup.positions.unwrap_or_default();
+///         let next = match saved.first() {
+///             None => 0, // the first start
+///             Some(position) => {
+///                 let bytes = position.state.as_slice().try_into();
+///                 u64::from_le_bytes(bytes.map_err(|_| Error::state("this is no position of `Numbers`"))?)
+///             }
+///         };
+///         Ok(vec![NumbersReader { next, below: self.below }])
+///     }
+/// }
+///
+/// impl SourceReader for NumbersReader {
+///     type Out = u64;
+///
+///     async fn read(&mut self, intake: &mut Intake<u64>) -> Result<Read> {
+///         intake.begin(PartitionId(0), runtime::now());
+///         while !intake.is_full() {
+///             if self.next == self.below {
+///                 return Ok(Read::End);
+///             }
+///             intake.push(self.next);
+///             self.next += 1;
+///         }
+///         Ok(Read::More)
+///     }
+///     fn positions(&self) -> Vec<Position> {
+///         vec![Position { split: "numbers".into(), state: self.next.to_le_bytes().into() }]
+///     }
+/// }
+///
+/// # runtime::block_on(async {
+/// // In a flow: `flow.source("numbers", Numbers { below: 1_000 })`. In a test of it alone:
+/// let mut reader = Numbers { below: 1_000 }.open(SourceSetup::first("numbers", 1)).await?.remove(0);
+/// let mut intake = Intake::new();
+/// assert_eq!(reader.read(&mut intake).await?, Read::More);
+/// intake.take_values();
+/// let setup = SourceSetup::first("numbers", 1).resumed(reader.positions());
+/// let mut reader = Numbers { below: 1_000 }.open(setup).await?.remove(0);
+/// assert_eq!(reader.read(&mut intake).await?, Read::End);
+/// assert_eq!(intake.take_values().last(), Some(&999));
+/// # Ok::<(), Error>(())
+/// # })?;
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Contract
 /// 1. Nothing happens before [`Source::open`]: no file is opened, no connection made.
 /// 2. `open` gives between 1 and `setup.parallelism` readers; each becomes one task.

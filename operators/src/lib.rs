@@ -22,7 +22,7 @@ mod window;
 
 pub use aggregate::{
     Aggregate, ApproxCountDistinct, ArgExtreme, CollectUpTo, Collected, Count, CountDistinct,
-    Distinct, Max, Mean, Min, Number, Quantiles, Retract, Sum, TopN, Variance,
+    Distinct, Extreme, Max, Mean, Min, Number, Quantiles, Retract, Sum, TopN, Variance,
     approx_count_distinct, arg_max, arg_min, collect_up_to, count, count_distinct, distinct,
     first_by, last_by, max, mean, min, quantiles, std_dev, sum, top_n, variance,
 };

@@ -1,9 +1,11 @@
-//! The generator's own random numbers: small, fast, the same on every machine.
+//! The generator's random numbers.
+
+use millstream_engine::random::SplitMix64;
 
 /// Random numbers of one generated record.
 ///
 /// SplitMix64 (Steele, Lea, Flood: *Fast Splittable Pseudorandom Number Generators*, OOPSLA 2014).
-/// Good enough for test data, not for secrets.
+/// Small, fast, the same on every machine; good enough for test data, not for secrets.
 ///
 /// ```
 /// use millstream_connectors::generator::Random;
@@ -14,36 +16,31 @@
 /// assert!((0.0..1.0).contains(&random.unit()));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Random {
-    state: u64,
-}
-
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+pub struct Random(SplitMix64);
 
 impl Random {
     /// The numbers of this seed.
     pub const fn new(seed: u64) -> Self {
-        Random { state: seed }
+        Random(SplitMix64::new(seed))
     }
 
     /// The numbers of record `index`: whoever makes it draws the same.
     pub(super) fn of_record(seed: u64, index: u64) -> Self {
         // Mixed, for seeds that differ by GAMMA would give one stream shifted by one number.
-        Random::new(mix(mix(seed).wrapping_add(index.wrapping_mul(GAMMA))))
+        let at = index.wrapping_mul(SplitMix64::GAMMA);
+        Random::new(SplitMix64::mix(SplitMix64::mix(seed).wrapping_add(at)))
     }
 
     /// Any number.
     #[inline]
     pub fn number(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(GAMMA);
-        mix(self.state)
+        self.0.number()
     }
 
     /// A number from 0 up to, without, `bound`; 0 if that is 0.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
-        // Lemire's multiply-and-shift; its bias is below bound / 2^64.
-        ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64
+        self.0.below(bound)
     }
 
     /// A number from 0 up to, without, 1.
@@ -59,31 +56,9 @@ impl Random {
     }
 }
 
-#[inline]
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_numbers_are_those_of_splitmix64() {
-        // From the reference implementation (Vigna, splitmix64.c) with seed 1234567.
-        let mut random = Random::new(1_234_567);
-        let drawn: Vec<u64> = (0..3).map(|_| random.number()).collect();
-        assert_eq!(
-            drawn,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423
-            ]
-        );
-    }
 
     #[test]
     fn records_draw_apart() {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Script;
+use crate::random::SplitMix64;
 
 /// One way to play scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl Mode {
         match self.cuts {
             Cuts::Each => true,
             Cuts::None => false,
-            Cuts::Drawn(seed) => Draw(seed ^ calls as u64).below(3) == 0,
+            Cuts::Drawn(seed) => SplitMix64::new(seed ^ calls as u64).below(3) == 0,
         }
     }
 }
@@ -139,8 +140,10 @@ fn orders(lengths: &[usize]) -> Vec<Vec<usize>> {
     if all.len() <= ORDERS {
         return all;
     }
-    let mut draw = Draw(lengths.len() as u64);
-    (0..ORDERS).map(|_| draw.order(lengths)).collect()
+    let mut random = SplitMix64::new(lengths.len() as u64);
+    (0..ORDERS)
+        .map(|_| drawn_order(&mut random, lengths))
+        .collect()
 }
 
 /// Collects orders until there are more than are wanted.
@@ -163,31 +166,17 @@ fn each_order(left: &mut Vec<usize>, so_far: &mut Vec<usize>, all: &mut Vec<Vec<
     }
 }
 
-/// Numbers from a seed (SplitMix64).
-pub(super) struct Draw(pub(super) u64);
-
-impl Draw {
-    /// A number below `bound`.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
+/// One of the orders of inputs of these lengths, all equally likely.
+fn drawn_order(random: &mut SplitMix64, lengths: &[usize]) -> Vec<usize> {
+    let mut order: Vec<_> = lengths
+        .iter()
+        .enumerate()
+        .flat_map(|(input, &n)| vec![input; n])
+        .collect();
+    for last in (1..order.len()).rev() {
+        order.swap(last, random.below(last as u64 + 1) as usize);
     }
-
-    /// One of the orders of inputs of these lengths, all equally likely.
-    fn order(&mut self, lengths: &[usize]) -> Vec<usize> {
-        let mut order: Vec<_> = lengths
-            .iter()
-            .enumerate()
-            .flat_map(|(input, &n)| vec![input; n])
-            .collect();
-        for last in (1..order.len()).rev() {
-            order.swap(last, self.below(last + 1));
-        }
-        order
-    }
+    order
 }
 
 #[cfg(test)]

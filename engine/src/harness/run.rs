@@ -1,6 +1,6 @@
 //! One play of the scripts.
 
-use super::modes::{Cuts, Draw, Mode};
+use super::modes::{Cuts, Mode};
 use super::typed::{Dealing, Written};
 use super::{Harness, Item, Mismatch, Outcome, Script};
 use crate::batch::{AnyBatch, PartitionId};
@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::operator::{Operator, Step};
 use crate::outbox::Outbox;
 use crate::plan::Replica;
+use crate::random::SplitMix64;
 use crate::runtime::{self, Instant};
 use crate::source::PartitionNews;
 use crate::state::{StateReader, VertexState};
@@ -130,7 +131,7 @@ impl<'a> Play<'a> {
 
     async fn run(&mut self, scripts: &[Script]) -> Result<()> {
         let mut draw = match self.mode.cuts {
-            Cuts::Drawn(seed) => Some(Draw(seed)),
+            Cuts::Drawn(seed) => Some(SplitMix64::new(seed)),
             Cuts::Each | Cuts::None => None,
         };
         let mut batch: Vec<Written> = Vec::new();

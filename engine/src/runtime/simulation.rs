@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::Instant;
+use crate::random::SplitMix64;
 use crate::time::Timestamp;
 
 thread_local! {
@@ -82,7 +83,7 @@ type Ready = Arc<Mutex<Vec<Arc<Awake>>>>;
 
 pub(super) struct Simulation {
     now: Cell<u64>,
-    random: Cell<u64>,
+    random: Cell<SplitMix64>,
     ready: Ready,
     tasks: RefCell<BTreeMap<u64, Body>>,
     timers: RefCell<BTreeMap<(u64, u64), Waker>>,
@@ -115,7 +116,7 @@ impl Simulation {
     fn new(seed: u64) -> Self {
         Simulation {
             now: Cell::new(0),
-            random: Cell::new(seed),
+            random: Cell::new(SplitMix64::new(seed)),
             ready: Ready::default(),
             tasks: RefCell::default(),
             timers: RefCell::default(),
@@ -231,14 +232,12 @@ impl Simulation {
         self.serial.get()
     }
 
-    /// A number below `bound`, from the seed (SplitMix64).
+    /// A number below `bound`, from the seed.
     fn draw(&self, bound: u64) -> u64 {
-        self.random
-            .set(self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
-        let mut z = self.random.get();
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound.max(1)
+        let mut random = self.random.get();
+        let drawn = random.below(bound);
+        self.random.set(random);
+        drawn
     }
 }
 

@@ -19,7 +19,7 @@ where
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::Lowest)
+    ArgExtreme::new(order, value, Wanted::LOWEST)
 }
 
 /// What `value` makes of the record with the highest `order`. Of equal ones, the record that came first; see
@@ -52,7 +52,7 @@ where
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::Highest)
+    ArgExtreme::new(order, value, Wanted::HIGHEST)
 }
 
 /// What `value` makes of the first record by `order`: by its time, a sequence number, both. Of equal ones, the record
@@ -65,7 +65,7 @@ where
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::Lowest)
+    ArgExtreme::new(order, value, Wanted::LOWEST)
 }
 
 /// What `value` makes of the last record by `order`: by its time, a sequence number, both. Of equal ones, the record
@@ -104,7 +104,7 @@ where
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::LatestHighest)
+    ArgExtreme::new(order, value, Wanted::LATEST_HIGHEST)
 }
 
 /// See [`arg_min`], [`arg_max`], [`first_by`] and [`last_by`].
@@ -115,12 +115,27 @@ pub struct ArgExtreme<G, F> {
     wanted: Wanted,
 }
 
+/// Which end of the order is wanted, and which of equal ones.
 #[derive(Clone, Copy, Debug)]
-enum Wanted {
-    Lowest,
-    Highest,
-    /// Of equal ones, that which comes last.
-    LatestHighest,
+struct Wanted {
+    end: Ordering,
+    /// That which comes last.
+    latest: bool,
+}
+
+impl Wanted {
+    const LOWEST: Wanted = Wanted {
+        end: Ordering::Less,
+        latest: false,
+    };
+    const HIGHEST: Wanted = Wanted {
+        end: Ordering::Greater,
+        latest: false,
+    };
+    const LATEST_HIGHEST: Wanted = Wanted {
+        latest: true,
+        ..Wanted::HIGHEST
+    };
 }
 
 impl<G, F> ArgExtreme<G, F> {
@@ -134,11 +149,7 @@ impl<G, F> ArgExtreme<G, F> {
 
     #[inline]
     fn prefers<O: PartialOrd>(&self, new: &O, old: &O) -> bool {
-        match self.wanted {
-            Wanted::Lowest => is_ahead(new, old, Ordering::Less),
-            Wanted::Highest => is_ahead(new, old, Ordering::Greater),
-            Wanted::LatestHighest => new == old || is_ahead(new, old, Ordering::Greater),
-        }
+        is_ahead(new, old, self.wanted.end) || (self.wanted.latest && new == old)
     }
 }
 

@@ -9,23 +9,25 @@ use super::order::is_ahead;
 
 /// The lowest `f` of a record. A NaN counts only if there is nothing else.
 pub fn min<T, V: PartialOrd, F: Fn(&T) -> V>(f: F) -> Min<F> {
-    Min(f)
+    Extreme(f)
 }
 
 /// The highest `f` of a record. A NaN counts only if there is nothing else.
 pub fn max<T, V: PartialOrd, F: Fn(&T) -> V>(f: F) -> Max<F> {
-    Max(f)
+    Extreme(f)
 }
 
 /// See [`min`].
-#[derive(Clone, Copy, Debug)]
-pub struct Min<F>(F);
+pub type Min<F> = Extreme<F, false>;
 
 /// See [`max`].
+pub type Max<F> = Extreme<F, true>;
+
+/// See [`min`] and [`max`].
 #[derive(Clone, Copy, Debug)]
-pub struct Max<F>(F);
+pub struct Extreme<F, const HIGHEST: bool>(F);
 
-impl<T, V, F> Aggregate<T> for Min<F>
+impl<T, V, F, const HIGHEST: bool> Aggregate<T> for Extreme<F, HIGHEST>
 where
     V: PartialOrd + State,
     F: Fn(&T) -> V + Clone + Send + 'static,
@@ -37,42 +39,20 @@ where
         (self.0)(first)
     }
     #[inline]
-    fn add(&self, lowest: &mut V, value: &T) {
-        <Self as Aggregate<T>>::merge(self, lowest, (self.0)(value));
+    fn add(&self, extreme: &mut V, value: &T) {
+        <Self as Aggregate<T>>::merge(self, extreme, (self.0)(value));
     }
     #[inline]
-    fn merge(&self, lowest: &mut V, other: V) {
-        if is_ahead(&other, lowest, Ordering::Less) {
-            *lowest = other;
+    fn merge(&self, extreme: &mut V, other: V) {
+        let wanted = match HIGHEST {
+            true => Ordering::Greater,
+            false => Ordering::Less,
+        };
+        if is_ahead(&other, extreme, wanted) {
+            *extreme = other;
         }
     }
-    fn finish(&self, lowest: V) -> V {
-        lowest
-    }
-}
-
-impl<T, V, F> Aggregate<T> for Max<F>
-where
-    V: PartialOrd + State,
-    F: Fn(&T) -> V + Clone + Send + 'static,
-{
-    type State = V;
-    type Out = V;
-
-    fn init(&self, first: &T) -> V {
-        (self.0)(first)
-    }
-    #[inline]
-    fn add(&self, highest: &mut V, value: &T) {
-        <Self as Aggregate<T>>::merge(self, highest, (self.0)(value));
-    }
-    #[inline]
-    fn merge(&self, highest: &mut V, other: V) {
-        if is_ahead(&other, highest, Ordering::Greater) {
-            *highest = other;
-        }
-    }
-    fn finish(&self, highest: V) -> V {
-        highest
+    fn finish(&self, extreme: V) -> V {
+        extreme
     }
 }

@@ -19,7 +19,7 @@ pub use approx_distinct::{ApproxCountDistinct, approx_count_distinct};
 pub use arg_extreme::{ArgExtreme, arg_max, arg_min, first_by, last_by};
 pub use collect::{CollectUpTo, Collected, collect_up_to};
 pub use distinct::{CountDistinct, Distinct, count_distinct, distinct};
-pub use extreme::{Max, Min, max, min};
+pub use extreme::{Extreme, Max, Min, max, min};
 pub use number::Number;
 pub use quantiles::{Quantiles, quantiles};
 pub use simple::{Count, Mean, Sum, count, mean, sum};

@@ -9,6 +9,7 @@ use millstream_engine::batch::{AnyBatch, PartitionId};
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::Outbox;
 use millstream_engine::plan::Replica;
+use millstream_engine::random::SplitMix64;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Frontier, Watermark};
@@ -21,7 +22,7 @@ use super::failure::{CallError, FailedCall, OnFailure, fatal};
 use super::lines::Lines;
 use super::pool::{CallPool, Landing};
 use super::rate::Bucket;
-use super::retry::{Jitter, Retry};
+use super::retry::{Retry, jitter};
 use super::shape::Shape;
 use super::times::{HeldTimes, Stamp};
 use super::wakes::Slot;
@@ -82,7 +83,7 @@ pub(super) struct AsyncCalls<P: Pipe, S: Shape<Record = P::Out>, C: Call<S>> {
     next: Option<Slot>,
     times: HeldTimes,
     watermark: Option<Watermark>,
-    jitter: Option<Jitter>,
+    jitter: Option<SplitMix64>,
 }
 
 /// A record from its place in line to its answer.
@@ -193,8 +194,8 @@ where
         if let Err(error) = outcome {
             let failed = record.attempts;
             if let Some(retry) = self.terms.retry {
-                let seed = || Jitter::new(out.processing_time(), self.terms.replica);
-                let drawn = self.jitter.get_or_insert_with(seed).draw();
+                let seed = || jitter(out.processing_time(), self.terms.replica);
+                let drawn = self.jitter.get_or_insert_with(seed).number();
                 if let Some(pause) = retry.pause(failed, drawn) {
                     self.pool.pause(slot, pause);
                     return Ok(());

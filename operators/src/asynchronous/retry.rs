@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millstream_engine::random::SplitMix64;
 use millstream_engine::time::Timestamp;
 
 /// How often a failed call is made, and how long it waits in between.
@@ -66,22 +67,10 @@ impl Retry {
     }
 }
 
-/// Drawn bits, from a seed (SplitMix64).
-pub(super) struct Jitter(u64);
-
-impl Jitter {
-    /// What a replica draws that first needs it at `time`: two processes, and two replicas, do not draw the same.
-    pub(super) fn new(time: Timestamp, replica: usize) -> Self {
-        Jitter(time.as_micros().cast_unsigned() ^ (replica as u64).rotate_right(16))
-    }
-
-    pub(super) fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
+/// What a replica draws its pauses from that first needs it at `time`: two processes, and two replicas, do not draw the
+/// same.
+pub(super) fn jitter(time: Timestamp, replica: usize) -> SplitMix64 {
+    SplitMix64::new(time.as_micros().cast_unsigned() ^ (replica as u64).rotate_right(16))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use millstream_engine::why::Explanation;
 /// 1. It stands at the lowest, over the live partitions, of the highest time each has promised.
 /// 2. A partition is live once it was assigned or gave a record, until it is revoked or idle.
 ///    Its next record makes an idle one live again.
-/// 3. A live partition without any promise holds the clock where it is; one that is only assigned never moves it on.
+/// 3. A live partition without any promise holds the clock where it is. That a partition is assigned moves nothing.
 /// 4. The clock never goes back.
 /// 5. With partitions, none of them live, it is idle; so it is when it is told of silence before it has any.
 /// 6. If it follows the wall clock, a partition that has been silent for the slack promises what the wall clock says,
@@ -104,7 +104,7 @@ impl Clock {
         match news {
             PartitionNews::Assigned(id, name) => {
                 self.partition(*id, Some(name));
-                // Restored, it has a promise; but others may follow that are behind it, and the clock never goes back.
+                // This moves nothing: what a restored partition has promised says nothing of those that are named next.
                 return;
             }
             PartitionNews::Revoked(id) => {
@@ -163,8 +163,11 @@ impl Clock {
     }
 
     pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
-        if let Some(watermark) = self.stands_at {
-            state.put_piece(CLOCK, &watermark.time)?;
+        // A clock that others wait for and that stands nowhere yet says so: restored, all stand where the lowest stood.
+        let stands_at = self.stands_at.map(|watermark| watermark.time);
+        let waited_for = self.frontier(Frontier::Unknown) == Frontier::Unknown;
+        if let Some(time) = stands_at.or_else(|| waited_for.then_some(Timestamp::MIN)) {
+            state.put_piece(CLOCK, &time)?;
         }
         for partition in self.partitions.values() {
             if let Some((promised, _)) = partition.promised {
@@ -181,19 +184,21 @@ impl Clock {
     }
 
     pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
+        let mut stood_at: Option<Timestamp> = None;
         for piece in state.pieces::<Timestamp>() {
             let (name, time) = piece?;
             if let Some(name) = name.strip_prefix(PARTITION) {
                 let restored = self.restored.entry(name.to_owned()).or_insert(time);
                 *restored = time.min(*restored);
             } else {
-                let stood_at = self.stands_at.map_or(time, |watermark| watermark.time);
-                self.stands_at = Some(Watermark {
-                    time: time.min(stood_at),
-                    arrival: Instant::from_nanos(0),
-                });
+                stood_at = Some(time.min(stood_at.unwrap_or(time)));
             }
         }
+        let stood_at = stood_at.filter(|&time| time > Timestamp::MIN);
+        self.stands_at = stood_at.map(|time| Watermark {
+            time,
+            arrival: Instant::from_nanos(0),
+        });
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod live;
 mod mistakes;
 mod own;
 mod process;
+mod schedules;
 mod seeds;
 mod shape;
 mod time;

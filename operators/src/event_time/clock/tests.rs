@@ -251,13 +251,44 @@ fn restored_partitions_go_on_where_they_were() {
     let mut third = Told::new(None);
     third.clock.restore_from(&second.clock.saved());
     third.tell(Happening::Assigned(1));
-    assert_eq!(time_of(&third), Some(9), "who is behind may follow");
+    assert_eq!(time_of(&third), Some(9), "others may be named yet");
     third.tell(Happening::Assigned(0));
     assert_eq!(time_of(&third), Some(9));
     third.tell(record(0, 30));
     assert_eq!(time_of(&third), Some(19), "partition 1 is still there");
     third.tell(record(1, 21));
     assert_eq!(time_of(&third), Some(21));
+}
+
+#[test]
+fn partitions_are_named_one_by_one_and_the_first_does_not_run_ahead() {
+    // Saved before partition 1 had given a record: the clock stood nowhere.
+    let first = told([Happening::Assigned(0), Happening::Assigned(1), record(0, 9)]);
+    let mut second = Told::new(None);
+    second.clock.restore_from(&first.saved());
+    second.tell(Happening::Assigned(0));
+    second.tell(Happening::Assigned(1));
+    second.tell(record(0, 12));
+    assert_eq!(time_of(&second), None);
+    second.tell(record(1, 3));
+    assert_eq!(time_of(&second), Some(3));
+}
+
+#[test]
+fn restored_replicas_do_not_stand_where_one_of_them_stood_alone() {
+    let mut state = told([Happening::Assigned(0), record(0, 9)]).saved();
+    let has_yet_to_say = [Happening::Assigned(1)];
+    state.pieces.extend(told(has_yet_to_say).saved().pieces);
+    let mut clock = Told::new(None);
+    clock.clock.restore_from(&state);
+    assert_eq!(time_of(&clock), None);
+    // One that has nothing to say holds nobody back.
+    let mut state = told([Happening::Assigned(0), record(0, 9)]).saved();
+    let has_none = [Happening::Idle(0)];
+    state.pieces.extend(told(has_none).saved().pieces);
+    let mut clock = Told::new(None);
+    clock.clock.restore_from(&state);
+    assert_eq!(time_of(&clock), Some(9));
 }
 
 #[test]

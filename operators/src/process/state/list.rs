@@ -15,6 +15,43 @@ use crate::process::state::{Clocks, Expiry, KeyState, Ttl};
 /// Items are dropped from the front; one that expires earlier than those before it (because its record came out of
 /// order) is not seen any more, and dropped with them.
 ///
+/// ```
+/// # use millstream::prelude::*;
+/// use millstream::operators::{ListState, Process, Ttl, Turn};
+///
+/// /// Tells of each failed login how many there were in the last minute.
+/// #[derive(Clone)]
+/// struct Failures;
+///
+/// impl Process<String, u64> for Failures {
+///     type State = ListState<u64>;
+///     type Out = usize;
+///
+///     fn state(&self) -> Self::State {
+///         ListState::with_ttl(Ttl::event_time(minutes(1)))
+///     }
+///
+///     fn on_record(&self, id: u64, failed: &mut Self::State, turn: &mut Turn<'_, String, usize>) {
+///         failed.push(id, turn);
+///         turn.emit(failed.iter(turn).count());
+///     }
+/// }
+///
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("logins", from_iter([0, 30, 59, 60, 200]))
+///     .event_time(|second| Timestamp::from_secs(*second as i64), Lateness::none())
+///     .key_by(|_| "ann".to_owned())
+///     .process("failures", Failures)
+///     .values()
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [1, 2, 3, 3, 1]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+///
 /// Source: Flink's `ListState`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListState<V> {

@@ -14,6 +14,36 @@ use crate::process::state::{Clocks, Expiry, KeyState, Ttl};
 /// It has as many entries as were written within that time. It is sorted, so that going over it is the same whatever
 /// came before.
 ///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::MapState;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// // How often each visitor has seen each page.
+/// flow.source("pages", from_iter([("ann", "home"), ("ann", "news"), ("bob", "home"), ("ann", "home")]))
+///     .key_by(|(visitor, _)| visitor.to_string())
+///     .process_fn(
+///         "views",
+///         |(_, page), seen: &mut MapState<String, u64>, turn| {
+///             let count = seen.get(&page.to_owned(), turn).map_or(1, |count| count + 1);
+///             seen.insert(page.to_owned(), count, turn);
+///             turn.emit(format!("{page} {count}"));
+///         },
+///         |_, _, _| {},
+///     )
+///     .entries()
+///     .filter(|(visitor, _)| visitor == "ann")
+///     .map(|(_, seen)| seen)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), ["home 1", "news 1", "home 2"]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+///
+/// [`with_ttl`](MapState::with_ttl) lets entries live for a time; see [`Ttl`].
+///
 /// Source: Flink's `MapState`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound(

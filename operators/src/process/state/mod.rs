@@ -68,28 +68,27 @@ impl<S: State + Default + PartialEq> KeyState for S {
 }
 
 /// Makes [`KeyState`](crate::KeyState) of a struct whose fields are, by naming all of them:
-/// `key_state!(Visitor { pages, last, per_page });`. It is empty when they all are.
+/// `key_state!(Visitor { pages, last, per_page });`. It is empty when they all are. One that is left out does not compile,
+/// and neither does one that cannot be kept as state itself.
 #[macro_export]
 macro_rules! key_state {
     ($state:ident { $($field:ident),* $(,)? }) => {
         impl $crate::KeyState for $state {
             fn is_empty(&self) -> bool {
+                // A field that is not named does not compile: nothing in it would ever expire.
                 let $state { $($field),* } = self;
                 true $(&& $crate::KeyState::is_empty($field))*
             }
             fn expire(&mut self, clocks: &$crate::Clocks) {
-                let $state { $($field),* } = self;
-                $($crate::KeyState::expire($field, clocks);)*
+                $($crate::KeyState::expire(&mut self.$field, clocks);)*
             }
             fn next_expiry(&self) -> $crate::Expiry {
-                let $state { $($field),* } = self;
                 let next = $crate::Expiry::default();
-                $(let next = next.or($crate::KeyState::next_expiry($field));)*
+                $(let next = next.or($crate::KeyState::next_expiry(&self.$field));)*
                 next
             }
             fn adopt(&mut self, fresh: &Self) {
-                let $state { $($field),* } = self;
-                $($crate::KeyState::adopt($field, &fresh.$field);)*
+                $($crate::KeyState::adopt(&mut self.$field, &fresh.$field);)*
             }
         }
     };

@@ -16,6 +16,49 @@ use millstream_engine::time::{Timestamp, whole_micros};
 ///
 /// By **processing time** the wall clock counts.
 ///
+/// How long state lives is said where the process makes the state of a new key. It is not saved: after a restart what was
+/// written before lives as long as it was given then, what is written from then on as the process says now.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// use millstream::operators::{Process, Ttl, Turn, ValueState};
+///
+/// /// Lets pass what was not heard within the last minute.
+/// #[derive(Clone)]
+/// struct News;
+///
+/// impl Process<String, i64> for News {
+///     type State = ValueState<()>;
+///     type Out = i64;
+///
+///     fn state(&self) -> Self::State {
+///         // Each time it is heard again, it is no news for another minute.
+///         ValueState::with_ttl(Ttl::event_time(minutes(1)).refreshed_on_read())
+///     }
+///
+///     fn on_record(&self, second: i64, heard: &mut Self::State, turn: &mut Turn<'_, String, i64>) {
+///         if heard.get(turn).is_none() {
+///             heard.set((), turn);
+///             turn.emit(second);
+///         }
+///     }
+/// }
+///
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("seconds", from_iter([0, 50, 100, 159, 219, 280]))
+///     .event_time(|second| Timestamp::from_secs(*second), Lateness::none())
+///     .key_by(|_| "rain".to_owned())
+///     .process("news", News)
+///     .values()
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [0, 219, 280]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+///
 /// Source: Flink's `StateTtlConfig` (which has no event time).
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ttl(
@@ -50,7 +93,7 @@ impl Ttl {
         (micros > 0).then(|| Duration::from_micros(micros))
     }
 
-    fn is_by_processing_time(self) -> bool {
+    pub(crate) fn is_by_processing_time(self) -> bool {
         self.0 & BY_PROCESSING_TIME != 0
     }
 
@@ -65,7 +108,7 @@ impl Ttl {
         self.0 & REFRESHED_ON_READ != 0
     }
 
-    pub(super) fn is_for_ever(self) -> bool {
+    pub(crate) fn is_for_ever(self) -> bool {
         self.duration().is_none()
     }
 
@@ -79,7 +122,7 @@ impl Ttl {
 
     /// When what was to expire at `before` expires, now that it is written again. An earlier record that comes later
     /// does not shorten a life; but what was written to live for ever does so only until it is written again.
-    pub(super) fn renewed(self, before: Timestamp, clocks: &Clocks) -> Timestamp {
+    pub(crate) fn renewed(self, before: Timestamp, clocks: &Clocks) -> Timestamp {
         let expiry = self.expiry(clocks);
         match before {
             Timestamp::MAX => expiry,
@@ -88,7 +131,7 @@ impl Ttl {
     }
 
     /// Whether what expires then has not yet.
-    pub(super) fn is_live(self, expiry: Timestamp, clocks: &Clocks) -> bool {
+    pub(crate) fn is_live(self, expiry: Timestamp, clocks: &Clocks) -> bool {
         self.is_for_ever() || self.now(clocks) < expiry
     }
 

@@ -9,6 +9,35 @@ use crate::process::state::{Clocks, Expiry, KeyState, Ttl};
 
 /// A value, or none, that may live for a time only.
 ///
+/// It keeps that value and until when it lives.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::ValueState;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// // By how much a sensor's reading differs from the one before.
+/// flow.source("readings", from_iter([("a", 20), ("b", 5), ("a", 23), ("a", 21)]))
+///     .key_by(|(sensor, _)| sensor.to_string())
+///     .process_fn(
+///         "changes",
+///         |(_, reading), last: &mut ValueState<i64>, turn| {
+///             if let Some(last) = last.get(turn) {
+///                 turn.emit(reading - last);
+///             }
+///             last.set(reading, turn);
+///         },
+///         |_, _, _| {},
+///     )
+///     .entries()
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [("a".to_owned(), 3), ("a".to_owned(), -2)]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+///
 /// Source: Flink's `ValueState`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ValueState<V> {

@@ -1,5 +1,6 @@
 //! Windows of so many records.
 
+mod expiry;
 mod operator;
 
 use millstream_engine::key::Keyed;
@@ -10,6 +11,7 @@ use millstream_engine::state::StateKind;
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, KeyedStream};
 use crate::pipe::Pipe;
+use crate::process::Ttl;
 use crate::stream::Stream;
 use crate::window::{WindowResult, WindowResults, note};
 use operator::CountWindows;
@@ -19,6 +21,7 @@ use operator::CountWindows;
 pub struct CountWindowedStream<K, T> {
     stream: KeyedStream<K, T>,
     counts: Counts,
+    ttl: Ttl,
     /// Whether all records are under one key, so that a single replica is enough.
     is_one: bool,
 }
@@ -48,7 +51,8 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// latest time of its records, which may come in any order: nothing is late. At the end of the stream each window
     /// that is not full gives what it has, in a pane that is [early](crate::Timing::Early).
     ///
-    /// The state grows with the number of keys that have a window begun.
+    /// The state grows with the number of keys that have a window begun: where keys come and go,
+    /// [`with_ttl`](CountWindowedStream::with_ttl) bounds it.
     ///
     /// ```
     /// # use millstream::prelude::*;
@@ -71,6 +75,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         CountWindowedStream {
             stream: self,
             counts: Counts { size, slide: size },
+            ttl: Ttl::default(),
             is_one: false,
         }
     }
@@ -93,7 +98,7 @@ impl<K: Key, T: Send + 'static> CountWindowedStream<K, T> {
     /// records between two windows are in none.
     ///
     /// A key's records are kept as `size / gcd(size, slide)` states, and a result combines them all. The state grows
-    /// with the number of keys and is kept for ever.
+    /// with the number of keys and is kept for ever, unless it has a [TTL](Self::with_ttl).
     ///
     /// ```
     /// # use millstream::prelude::*;
@@ -116,6 +121,38 @@ impl<K: Key, T: Send + 'static> CountWindowedStream<K, T> {
         self
     }
 
+    /// Forgets a key that has had no record for so long: each of its windows gives what it has, in a pane that is
+    /// [early](crate::Timing::Early), and its next record begins anew. (Default: a key is kept until its last window is
+    /// full.) A TTL by event time needs a stream that has it.
+    ///
+    /// So the state is that of the keys heard of within that time. It costs a place in a queue for each.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Ttl;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("visits", from_iter([("ann", 0), ("bob", 10), ("ann", 20), ("bob", 90), ("bob", 95)]))
+    ///     .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    ///     .key_by(|(who, _)| who.to_string())
+    ///     .count_window(2)
+    ///     .with_ttl(Ttl::event_time(minutes(1)))
+    ///     .aggregate("pairs", count())
+    ///     .map(|who, result| (who, result.value))
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// let pairs = results.take().into_iter();
+    /// let of_bob: Vec<_> = pairs.filter(|(who, _)| who == "bob").map(|(_, count)| count).collect();
+    /// assert_eq!(of_bob, [1, 2]); // the first visit was alone for too long
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn with_ttl(mut self, ttl: Ttl) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
     /// Computes one result for each window.
     pub fn aggregate<A>(self, name: &str, aggregate: A) -> WindowResults<K, A::Out>
     where
@@ -124,6 +161,7 @@ impl<K: Key, T: Send + 'static> CountWindowedStream<K, T> {
         let CountWindowedStream {
             stream,
             counts,
+            ttl,
             is_one,
         } = self;
         let Counts { size, slide } = counts;
@@ -131,12 +169,21 @@ impl<K: Key, T: Send + 'static> CountWindowedStream<K, T> {
             let text = format!("the windows of `{name}` are of no record, or slide by none");
             note(&stream.tail, text);
         }
-        let make: MakeOperator =
-            Box::new(move |_| Box::new(CountWindows::<K, T, A>::new(counts, aggregate.clone())));
+        if !ttl.is_for_ever() && !ttl.is_by_processing_time() && !stream.tail.timed {
+            let text = format!(
+                "the keys of `{name}` live by event time, but its stream has none: call `.event_time(…)` on it, or \
+                 take a TTL by processing time"
+            );
+            note(&stream.tail, text);
+        }
+        let make: MakeOperator = Box::new(move |_| {
+            let aggregate = aggregate.clone();
+            Box::new(CountWindows::<K, T, A>::new(counts, ttl, aggregate))
+        });
         let kind = format!("{size} records by {slide}");
         let vertex = OperatorVertex::named(name, "count window", make)
             .with_port(PortMaker::moving::<Keyed<K, WindowResult<K, A::Out>>>())
-            .with_state(StateKind::of::<(K, A::State)>(&kind, 1));
+            .with_state(StateKind::of::<(K, A::State)>(&kind, 2));
         let tail = stream.tail.routed(Route::ByKey).through(vertex);
         if is_one {
             tail.set_parallelism(1);

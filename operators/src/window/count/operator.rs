@@ -16,14 +16,19 @@ use millstream_engine::why::{Explanation, Until, Wait};
 use serde::{Deserialize, Serialize};
 
 use super::Counts;
+use super::expiry::ExpiryQueue;
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key, KeyTable};
+use crate::process::{Clocks, Ttl};
 use crate::window::{Pane, Timing, Window, WindowResult};
 
 pub(super) struct CountWindows<K, T, A: Aggregate<T>> {
     counts: Counts,
+    ttl: Ttl,
     aggregate: A,
     table: KeyTable<K, Begun<A::State>>,
+    /// All keys of the table, if they expire.
+    queue: ExpiryQueue<K>,
     /// At the end: the keys whose windows are still to be given.
     ending: Option<Vec<Entry<K, Begun<A::State>>>>,
     watermark: Timestamp,
@@ -42,6 +47,10 @@ struct Begun<S> {
     /// When the oldest record arrived whose result was not given yet; not known of what was restored.
     #[serde(skip)]
     arrival: Option<Instant>,
+    /// When the key expires, and under which moment it is in the queue.
+    expiry: Timestamp,
+    #[serde(skip)]
+    queued: Option<Timestamp>,
 }
 
 /// Records that are in the same windows.
@@ -53,22 +62,57 @@ struct Slice<S> {
 }
 
 impl<K: Key, T, A: Aggregate<T, State: Clone>> CountWindows<K, T, A> {
-    pub(super) fn new(counts: Counts, aggregate: A) -> Self {
+    pub(super) fn new(counts: Counts, ttl: Ttl, aggregate: A) -> Self {
         CountWindows {
             counts,
+            ttl,
             aggregate,
             table: KeyTable::new(),
+            queue: ExpiryQueue::new(),
             ending: None,
             watermark: Timestamp::MIN,
             of: PhantomData,
         }
     }
+
+    /// Gives what the windows of keys have that have expired, as far as there is room.
+    fn forget_expired(&mut self, out: &mut Outbox) -> Result<Step> {
+        let (ttl, counts, aggregate) = (self.ttl, self.counts, &self.aggregate);
+        let clocks = Clocks {
+            event_time: self.watermark,
+            processing_time: out.processing_time(),
+        };
+        let port: &mut Results<K, A::Out> = out.port(0)?;
+        while let Some((hash, key)) = self.queue.pop(|at| !ttl.is_live(at, &clocks)) {
+            let hash_table::Entry::Occupied(mut entry) = self.table.place(hash, &key) else {
+                continue;
+            };
+            let begun = &mut entry.get_mut().state;
+            if ttl.is_live(begun.expiry, &clocks) {
+                begun.queued = Some(begun.expiry);
+                self.queue.push(begun.expiry, hash, key);
+                continue;
+            }
+            let (Entry { state, .. }, _) = entry.remove();
+            for whole in state.rest(counts, aggregate) {
+                whole.push_early(hash, key.clone(), self.watermark, aggregate, port);
+            }
+            if port.is_full() {
+                return Ok(Step::More);
+            }
+        }
+        Ok(Step::Done)
+    }
 }
+
+type Results<K, V> = Port<Keyed<K, WindowResult<K, V>>>;
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for CountWindows<K, T, A> {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
+        let processing_time = out.processing_time();
+        let port: &mut Results<K, A::Out> = out.port(0)?;
         let (counts, aggregate, arrival) = (self.counts, &self.aggregate, batch.arrival());
+        let (ttl, watermark) = (self.ttl, self.watermark);
         let (mut oldest, mut results) = (arrival, 0);
         for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
             let Keyed { hash, key, value } = record.value;
@@ -81,6 +125,22 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
                 }
             };
             let begun = &mut entry.get_mut().state;
+            if !ttl.is_for_ever() {
+                let clocks = Clocks {
+                    event_time: record.time.max(watermark),
+                    processing_time,
+                };
+                if begun.queued.is_some() && !ttl.is_live(begun.expiry, &clocks) {
+                    for whole in begun.begin_anew().rest(counts, aggregate) {
+                        whole.push_early(hash, key.clone(), watermark, aggregate, port);
+                    }
+                }
+                begun.expiry = ttl.renewed(begun.expiry, &clocks);
+                if begun.queued.is_none() {
+                    begun.queued = Some(begun.expiry);
+                    self.queue.push(begun.expiry, hash, key.clone());
+                }
+            }
             begun.arrival.get_or_insert(arrival);
             if !begun.add(counts, aggregate, &value, record.time) {
                 continue;
@@ -94,7 +154,10 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
                 port.push_keyed(hash, Keyed { hash, key, value }, time);
             }
             if begun.is_fresh() {
-                entry.remove();
+                let (Entry { key, state, .. }, _) = entry.remove();
+                if let Some(queued) = state.queued {
+                    self.queue.remove(queued, hash, &key);
+                }
             }
         }
         if results > 0 {
@@ -103,20 +166,31 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
         Ok(())
     }
 
-    fn on_watermark(&mut self, watermark: Watermark, _out: &mut Outbox) -> Result<Step> {
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
         self.watermark = watermark.time;
-        Ok(Step::Done)
+        match self.ttl.is_by_processing_time() {
+            true => Ok(Step::Done),
+            false => self.forget_expired(out),
+        }
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        let first = self.queue.first();
+        first.filter(|_| self.ttl.is_by_processing_time())
+    }
+
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.forget_expired(out)
     }
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
+        let port: &mut Results<K, A::Out> = out.port(0)?;
+        self.queue.clear();
         let table = &mut self.table;
         let ending = self.ending.get_or_insert_with(|| table.drain().collect());
         while let Some(Entry { hash, key, state }) = ending.pop() {
             for whole in state.rest(self.counts, &self.aggregate) {
-                let value = whole.result(key.clone(), Timing::Early, &self.aggregate);
-                let (key, time) = (key.clone(), value.window.last().max(self.watermark));
-                port.push_keyed(hash, Keyed { hash, key, value }, time);
+                whole.push_early(hash, key.clone(), self.watermark, &self.aggregate, port);
             }
             if port.is_full() {
                 return Ok(Step::More);
@@ -143,8 +217,12 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
     fn restore(&mut self, state: &StateReader) -> Result<()> {
         self.watermark = state.frontier().unwrap_or(Timestamp::MIN);
         for value in state.values::<(K, Begun<A::State>)>() {
-            let (key, state) = value?;
+            let (key, mut state) = value?;
             let hash = KeyHash::of(&key);
+            if !self.ttl.is_for_ever() {
+                state.queued = Some(state.expiry);
+                self.queue.push(state.expiry, hash, key.clone());
+            }
             self.table.insert(Entry { hash, key, state });
         }
         Ok(())
@@ -158,7 +236,18 @@ impl<S: Clone> Begun<S> {
             seen: 0,
             slices: VecDeque::new(),
             arrival: None,
+            expiry: Timestamp::MIN,
+            queued: None,
         }
+    }
+
+    /// Takes out all it has; its place in the queue stays.
+    fn begin_anew(&mut self) -> Self {
+        let fresh = Begun {
+            queued: self.queued,
+            ..Begun::new()
+        };
+        std::mem::replace(self, fresh)
     }
 
     /// Whether it is as for a key that was never seen.
@@ -220,6 +309,22 @@ impl<S: Clone> Begun<S> {
 }
 
 impl<S> Slice<S> {
+    /// Gives it though it is not full: at its last moment, or now.
+    fn push_early<K: Key, T, A>(
+        self,
+        hash: KeyHash,
+        key: K,
+        now: Timestamp,
+        aggregate: &A,
+        port: &mut Results<K, A::Out>,
+    ) where
+        A: Aggregate<T, State = S>,
+    {
+        let value = self.result(key.clone(), Timing::Early, aggregate);
+        let time = value.window.last().max(now);
+        port.push_keyed(hash, Keyed { hash, key, value }, time);
+    }
+
     fn result<K, T, A>(self, key: K, timing: Timing, aggregate: &A) -> WindowResult<K, A::Out>
     where
         A: Aggregate<T, State = S>,

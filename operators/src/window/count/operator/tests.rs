@@ -8,9 +8,13 @@ use crate::testing::{Given, entry, given, script};
 use crate::{count, sum};
 
 fn harness(size: u64, slide: u64) -> Harness {
+    harness_with(size, slide, Ttl::default())
+}
+
+fn harness_with(size: u64, slide: u64, ttl: Ttl) -> Harness {
     Harness::new(move |_| {
         let aggregate = (count(), sum(|value: &i64| *value));
-        CountWindows::<String, i64, _>::new(Counts { size, slide }, aggregate)
+        CountWindows::<String, i64, _>::new(Counts { size, slide }, ttl, aggregate)
     })
     .with_keyed_input(entry)
     .with_output(|result: &Keyed<String, WindowResult<String, (u64, i64)>>| {
@@ -32,6 +36,29 @@ fn a_window_speaks_with_its_last_record_and_at_the_end_with_what_it_has() {
         .check(
             &["a=1@5 b=2@9 a=4@3 ^7 a=8@8 ^20 |"],
             &["a:3..6:OnTime:2:5@5 ^7 ^20 b:9..10:Early:1:2@20 a:8..9:Early:1:8@20 |"],
+        )
+        .unwrap();
+}
+
+#[test]
+fn a_key_that_is_not_heard_of_for_long_is_forgotten() {
+    let ten = std::time::Duration::from_micros(10);
+    let by_event_time = harness_with(3, 2, Ttl::event_time(ten));
+    by_event_time
+        .check(
+            // What b had is given when its next record comes, what a had when the watermark does.
+            &["a=1@0 a=2@9 b=4@2 b=5@12 ^18 ^19 a=7@20 a=8@21 a=9@22 ^40 |"],
+            &[
+                "b:2..3:Early:1:4@2 ^18 a:0..10:Early:2:3@19 ^19 a:20..23:OnTime:3:24@22 \
+               b:12..13:Early:1:5@40 a:22..23:Early:1:9@40 ^40 |",
+            ],
+        )
+        .unwrap();
+    let by_the_clock = harness_with(2, 2, Ttl::processing_time(ten));
+    by_the_clock
+        .check(
+            &["~100 a=1@0 ~105 b=2@0 ~109 c=3@0 c=4@0 ~110 b=5@0 ~130 a=6@0 |"],
+            &["c:0..1:OnTime:2:7@0 a:0..1:Early:1:1@0 b:0..1:OnTime:2:7@0 a:0..1:Early:1:6@0 |"],
         )
         .unwrap();
 }
@@ -83,6 +110,14 @@ fn naive(all: &[Given], size: usize, slide: usize) -> String {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn what_never_expires_is_as_without_a_ttl(all in given(24), size in 1..6usize, slide in 1..8usize) {
+        let ttl = Ttl::event_time(std::time::Duration::from_secs(1));
+        harness_with(size as u64, slide as u64, ttl)
+            .check(&[&script(&all)], &[&naive(&all, size, slide)])
+            .unwrap();
+    }
 
     #[test]
     fn they_equal_the_naive_ones_in_every_mode(
