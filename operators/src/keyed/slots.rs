@@ -58,6 +58,21 @@ impl<K: Eq, S> KeySlots<K, S> {
         }
     }
 
+    /// The slot of a key, if it has one.
+    #[inline]
+    pub(crate) fn find(&self, hash: KeyHash, key: &K) -> Option<u32> {
+        let is_it = |&slot: &u32| {
+            self.get(slot)
+                .is_some_and(|entry| entry.hash == hash && entry.key == *key)
+        };
+        self.table.find(hash.0, is_it).copied()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: u32) -> Option<&Entry<K, S>> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
     #[inline]
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Entry<K, S>> {
         self.slots.get_mut(slot as usize)?.as_mut()
@@ -70,6 +85,11 @@ impl<K: Eq, S> KeySlots<K, S> {
         }
         self.free.push(slot);
         Some(entry)
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry<K, S>)> {
@@ -110,7 +130,11 @@ mod tests {
                 assert!(slots.remove(slot).is_none());
                 model.remove(&key);
             }
-            assert_eq!(slots.table.len(), model.len());
+            assert_eq!(
+                slots.find(KeyHash::of(&key), &key),
+                model.get(&key).copied()
+            );
+            assert_eq!(slots.len(), model.len());
         }
         assert!(slots.slots.len() < 257);
         let all: BTreeMap<u64, u32> = slots
