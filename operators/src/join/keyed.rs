@@ -13,22 +13,22 @@ use super::due_keys::DueKeys;
 use crate::keyed::Key;
 
 /// How the records of a key are matched, and what is kept of them.
-pub(super) trait Matching<K: Key>: Clone + Send + 'static {
+pub(super) trait Matching<K: Key, L, R>: Sized + Send + 'static {
     /// What is kept of a key.
     type Kept: State + Default;
     /// What becomes of records that match.
     type Out: Send + 'static;
+    /// What [waits](Matching::waits), in words.
+    const WHAT_WAITS: &'static str;
 
     /// How wide the buckets of deadlines are.
     fn bucket_micros(&self) -> i64;
 
     /// Takes the records of an input in, and says behind which moments their keys are due.
     fn take(
-        &self,
+        join: &mut KeyedJoin<K, L, R, Self>,
         input: usize,
         batch: &mut AnyBatch,
-        keys: &mut DueKeys<K, Self::Kept>,
-        watermark: Timestamp,
         out: &mut Outbox,
     ) -> Result<()>;
 
@@ -48,31 +48,29 @@ pub(super) trait Matching<K: Key>: Clone + Send + 'static {
     /// Whether nothing is kept.
     fn is_empty(kept: &Self::Kept) -> bool;
 
-    /// The moment behind which the first record of the key is settled that waits for it.
-    fn waits(&self, kept: &Self::Kept) -> Option<Timestamp>;
-
-    /// What waits, in words.
-    const WHAT_WAITS: &'static str;
+    /// The moment behind which the first record of the key is settled.
+    fn waits(&self, kept: &Self::Kept) -> Option<Timestamp> {
+        self.due(kept)
+    }
 }
 
 /// Matches records under the same key.
-pub(super) struct KeyedJoin<K, M: Matching<K>>
-where
-    K: Key,
-{
-    matching: M,
-    keys: DueKeys<K, M::Kept>,
-    watermark: Timestamp,
+pub(super) struct KeyedJoin<K: Key, L, R, M: Matching<K, L, R>> {
+    pub(super) matching: M,
+    pub(super) gives_late: bool,
+    pub(super) keys: DueKeys<K, M::Kept>,
+    pub(super) watermark: Timestamp,
 }
 
 /// The piece of saved state that says how far time had come.
 const WATERMARK: &str = "watermark";
 
-impl<K: Key, M: Matching<K>> KeyedJoin<K, M> {
-    pub(super) fn new(matching: M) -> Self {
+impl<K: Key, L, R, M: Matching<K, L, R>> KeyedJoin<K, L, R, M> {
+    pub(super) fn new(matching: M, gives_late: bool) -> Self {
         KeyedJoin {
             keys: DueKeys::new(matching.bucket_micros()),
             matching,
+            gives_late,
             watermark: Timestamp::MIN,
         }
     }
@@ -125,9 +123,9 @@ pub(super) fn put<K: Key, U: Send + 'static>(
     }
 }
 
-impl<K: Key, M: Matching<K>> Operator for KeyedJoin<K, M> {
+impl<K: Key, L, R, M: Matching<K, L, R>> Operator for KeyedJoin<K, L, R, M> {
     fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        (self.matching).take(input, batch, &mut self.keys, self.watermark, out)
+        M::take(self, input, batch, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {

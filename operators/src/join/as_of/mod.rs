@@ -3,7 +3,6 @@
 mod operator;
 mod versions;
 
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use millstream_engine::plan::{MakeOperator, OperatorVertex};
@@ -192,13 +191,11 @@ where
     R: State,
     P: Pairing<K, L, R>,
 {
-    let versioned = Versioned::<L, R, P> {
-        as_of,
-        pairing,
-        gives_late,
-        of: PhantomData,
-    };
-    let make: MakeOperator = Box::new(move |_| Box::new(KeyedJoin::<K, _>::new(versioned.clone())));
+    let make: MakeOperator = Box::new(move |_| {
+        let pairing = pairing.clone();
+        let versioned = Versioned { as_of, pairing };
+        Box::new(KeyedJoin::<K, L, R, _>::new(versioned, gives_late))
+    });
     let vertex =
         OperatorVertex::named(name, "as-of join", make)
             .with_state(StateKind::of::<(K, L, R)>("as-of join", 1));

@@ -13,13 +13,8 @@ use crate::testing::{Given, at, entry, given_in_time, script, show};
 fn as_of_join<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
     as_of: AsOf,
     pairing: P,
-) -> KeyedJoin<K, Versioned<L, R, P>> {
-    KeyedJoin::new(Versioned {
-        as_of,
-        pairing,
-        gives_late: true,
-        of: PhantomData,
-    })
+) -> KeyedJoin<K, L, R, Versioned<P>> {
+    KeyedJoin::new(Versioned { as_of, pairing }, true)
 }
 
 fn harness(as_of: AsOf) -> Harness {
@@ -102,7 +97,7 @@ proptest! {
 
 type Row = Keyed<u32, (u32, Option<u32>)>;
 
-type Numbers<P> = KeyedJoin<u32, Versioned<u32, u32, P>>;
+type Numbers<P> = KeyedJoin<u32, u32, u32, Versioned<P>>;
 
 fn numbers(as_of: AsOf) -> Numbers<impl Pairing<u32, u32, u32, Out = (u32, Option<u32>)>> {
     let left = LeftOuter(|_: &u32, l: &u32, r: Option<&u32>| (*l, r.copied()));
@@ -110,7 +105,7 @@ fn numbers(as_of: AsOf) -> Numbers<impl Pairing<u32, u32, u32, Out = (u32, Optio
 }
 
 fn versions_in<P: Pairing<u32, u32, u32>>(operator: &Numbers<P>) -> usize {
-    operator.kept().map(|held| held.versions.len()).sum()
+    operator.kept().map(|(versions, _)| versions.len()).sum()
 }
 
 #[test]

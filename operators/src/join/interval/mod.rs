@@ -6,8 +6,6 @@ mod side;
 
 pub use bounds::Interval;
 
-use std::marker::PhantomData;
-
 use millstream_engine::plan::{MakeOperator, OperatorVertex};
 use millstream_engine::state::{State, StateKind};
 
@@ -220,13 +218,11 @@ where
         mistake(&left.tail, format!("the interval of `{name}` {what}"));
     }
     let kind = StateKind::of::<(K, L, R)>(&format!("interval join {interval}"), 1);
-    let near = Near::<L, R, P> {
-        interval,
-        pairing,
-        gives_late,
-        of: PhantomData,
-    };
-    let make: MakeOperator = Box::new(move |_| Box::new(KeyedJoin::<K, _>::new(near.clone())));
+    let make: MakeOperator = Box::new(move |_| {
+        let pairing = pairing.clone();
+        let near = Near { interval, pairing };
+        Box::new(KeyedJoin::<K, L, R, _>::new(near, gives_late))
+    });
     let vertex = OperatorVertex::named(name, "interval join", make).with_state(kind);
     let inputs = vec![left.tail, right.tail];
     by_time::<K, P::Out, Either<L, R>>(name, inputs, vertex, gives_late)

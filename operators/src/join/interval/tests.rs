@@ -14,13 +14,8 @@ use crate::testing::{Given, at, entry, given_in_time, script, show};
 fn near<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
     interval: Interval,
     pairing: P,
-) -> KeyedJoin<K, Near<L, R, P>> {
-    KeyedJoin::new(Near {
-        interval,
-        pairing,
-        gives_late: true,
-        of: PhantomData,
-    })
+) -> KeyedJoin<K, L, R, Near<P>> {
+    KeyedJoin::new(Near { interval, pairing }, true)
 }
 
 fn harness<P: Pairing<String, i64, i64, Out = String>>(interval: Interval, pairing: P) -> Harness {
