@@ -8,6 +8,7 @@ use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::plan::Replica;
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::{Frontier, Timestamp, Watermark};
+use millstream_engine::why::Explanation;
 use millstream_engine::{Error, Result};
 
 use super::table::Table;
@@ -182,6 +183,25 @@ where
                 ..watermark
             })
         })
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        let (waiting, table) = (self.waiting.len(), self.settings.load);
+        match table {
+            _ if waiting == 0 => {}
+            TableLoad::At(moment) => {
+                let what =
+                    format!("the table, and the first of {waiting} records that wait for it,");
+                why.waits_for(moment, what);
+            }
+            // No watermark before the end of time loads it.
+            _ => why.waits_for(
+                Timestamp::MAX,
+                format!(
+                    "the first of {waiting} records that are answered when the table has ended"
+                ),
+            ),
+        }
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
