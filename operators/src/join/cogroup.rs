@@ -154,7 +154,8 @@ windows! {
     /// Makes one result of all records of a key in a window, when the watermark passes its end; its timestamp is the
     /// [last](Window::last) moment of it. A [`Group`] may be empty, but not all of them.
     ///
-    /// A record is late, and counted, when all its windows are closed. The state is all records, each once, until
+    /// A record is late, and counted, when all its windows are closed;
+    /// [`window_with_late`](Self::window_with_late) gives it as well. The state is all records, each once, until
     /// the watermark passes the last of their windows. See [`cogroup`](KeyedStream::cogroup) for an example.
     window
     /// Like [`window`](Self::window), with the late records as a stream of its own.

@@ -9,7 +9,12 @@
 //! | [table](crate::Stream::join_table) | a record and the latest of a small table | the table, in every replica, up to a number of keys; by TTL |
 //! | [look-up](crate::Stream::lookup) | a record and the answer of a service | answers in a cache of a fixed size; by TTL |
 //!
-//! The results of the first four do not depend on which input came first, as long as no record is late.
+//! The results of the first four do not depend on which input came first, as long as no record is late. Late records
+//! are counted, and given as a stream by the `…_with_late` of each. What waits for event time says so to
+//! [`why`](millstream_engine::execution::ExecutionHandle::why).
+//!
+//! By duty: [`windowed`] is the operator of the first two; [`keyed`] that of the next two, each of which says how it
+//! matches records; [`pairing`] says what becomes of them; [`due_keys`] and [`deadlines`] keep what has its turn in time.
 
 mod as_of;
 mod broadcast;

@@ -17,7 +17,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     ///
     /// A record without a partner makes no result (an inner join; see [`left_join`](Self::left_join) and the others).
     /// A pair that shares several windows makes a result in each. A record is late, and counted, when all its windows
-    /// are closed. The state is all records, each once, until the watermark passes the last of their windows; `n` and
+    /// are closed; [`join_with_late`](Self::join_with_late) gives it as well. The state is all records, each once, until the watermark passes the last of their windows; `n` and
     /// `m` records of a key make `n × m` results.
     ///
     /// ```
@@ -110,7 +110,34 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     }
 
     /// Like [`join`](Self::join), with a result for each right record and window without a partner in it: `f` gets
-    /// `None` in its place. See [`left_join`](Self::left_join) for an example.
+    /// `None` in its place.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let payments = timed("payments", [(1, 7), (3, 8)]);
+    /// orders
+    ///     .right_join("paid", payments, Tumbling::of(minutes(1)), |key, order, _| {
+    ///         (*key, order.is_some())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, true), (3, false)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn right_join<J, R, U, W, F>(
         self,
         name: &str,
@@ -129,7 +156,34 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     }
 
     /// Like [`join`](Self::join), with a result for each record of either stream and window without a partner in it:
-    /// `f` gets `None` in its place, never for both. See [`left_join`](Self::left_join) for an example.
+    /// `f` gets `None` in its place, never for both.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let payments = timed("payments", [(1, 7), (3, 8)]);
+    /// orders
+    ///     .full_join("paid", payments, Tumbling::of(minutes(1)), |key, order, payment| {
+    ///         (*key, order.is_some(), payment.is_some())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, true, true), (2, true, false), (3, false, true)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn full_join<J, R, U, W, F>(
         self,
         name: &str,

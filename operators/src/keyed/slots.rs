@@ -58,6 +58,20 @@ impl<K: Eq, S> KeySlots<K, S> {
         }
     }
 
+    #[inline]
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Entry<K, S>> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry<K, S>> {
+        let entry = self.slots.get_mut(slot as usize)?.take()?;
+        if let Ok(place) = (self.table).find_entry(entry.hash.0, |&other| other == slot) {
+            place.remove();
+        }
+        self.free.push(slot);
+        Some(entry)
+    }
+
     /// The slot of a key, if it has one.
     #[inline]
     pub(crate) fn find(&self, hash: KeyHash, key: &K) -> Option<u32> {
@@ -71,20 +85,6 @@ impl<K: Eq, S> KeySlots<K, S> {
     #[inline]
     pub(crate) fn get(&self, slot: u32) -> Option<&Entry<K, S>> {
         self.slots.get(slot as usize)?.as_ref()
-    }
-
-    #[inline]
-    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut Entry<K, S>> {
-        self.slots.get_mut(slot as usize)?.as_mut()
-    }
-
-    pub(crate) fn remove(&mut self, slot: u32) -> Option<Entry<K, S>> {
-        let entry = self.slots.get_mut(slot as usize)?.take()?;
-        if let Ok(place) = (self.table).find_entry(entry.hash.0, |&other| other == slot) {
-            place.remove();
-        }
-        self.free.push(slot);
-        Some(entry)
     }
 
     /// How many keys there are.

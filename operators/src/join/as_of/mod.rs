@@ -57,7 +57,8 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     /// timestamp of the record; one without a version makes none (see [`as_of_left_join`](Self::as_of_left_join)).
     ///
     /// With [`AsOf::caught_up`] the results do not depend on which stream came first. A record earlier than the
-    /// watermark is late: counted, and left out. A late version is counted too, but holds from then on.
+    /// watermark is late: counted, and left out ([`as_of_join_with_late`](Self::as_of_join_with_late) gives it). A late
+    /// version is counted too, but holds from then on.
     ///
     /// The state, by key: the versions the watermark has not passed, and the one before them; the records that wait
     /// for the watermark. So without [`with_ttl`](AsOf::with_ttl) it keeps one version of every key there ever was; with it, a key
@@ -110,6 +111,34 @@ impl<K: Key, L: State> KeyedStream<K, L> {
 
     /// Like [`as_of_join`](Self::as_of_join), with a result for each record: `f` gets `None` for one that has no
     /// version.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::AsOf;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(article, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let prices = timed("prices", [(1, 3), (2, 8)]);
+    /// orders
+    ///     .as_of_left_join("priced", prices, AsOf::caught_up(), |article, _, price| {
+    ///         (*article, price.map(|price| price.1))
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, Some(3)), (2, None)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn as_of_left_join<J, R, U, F>(
         self,
         name: &str,

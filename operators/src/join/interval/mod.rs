@@ -22,7 +22,8 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     /// which `left.time + lower <= right.time <= left.time + upper`. Its timestamp is the later of the two times.
     ///
     /// A pair is given as soon as both are there; results do not depend on which came first. A record earlier than
-    /// the watermark is late, and counted. The state is every record, until the watermark has passed the last moment
+    /// the watermark is late, and counted; [`interval_join_with_late`](Self::interval_join_with_late) gives it as well.
+    /// The state is every record, until the watermark has passed the last moment
     /// at which a partner could be: a left one until `time + upper`, a right one until `time - lower`.
     ///
     /// ```
@@ -113,6 +114,34 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     }
 
     /// Like [`interval_left_join`](Self::interval_left_join), for right records without a partner.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Interval;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let payments = timed("payments", [(1, 7), (3, 8)]);
+    /// orders
+    ///     .interval_right_join("paid", payments, Interval::after(minutes(1)), |key, order, _| {
+    ///         (*key, order.is_some())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, true), (3, false)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn interval_right_join<J, R, U, F>(
         self,
         name: &str,
@@ -131,6 +160,34 @@ impl<K: Key, L: State> KeyedStream<K, L> {
 
     /// Like [`interval_left_join`](Self::interval_left_join), for records of either stream without a partner. `f`
     /// never gets `None` for both.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Interval;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let payments = timed("payments", [(1, 7), (3, 8)]);
+    /// orders
+    ///     .interval_full_join("paid", payments, Interval::after(minutes(1)), |key, order, payment| {
+    ///         (*key, order.is_some(), payment.is_some())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, true, true), (2, true, false), (3, false, true)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn interval_full_join<J, R, U, F>(
         self,
         name: &str,
