@@ -75,11 +75,33 @@ impl<K: Eq, S> KeySlots<K, S> {
     /// The slot of a key, if it has one.
     #[inline]
     pub(crate) fn find(&self, hash: KeyHash, key: &K) -> Option<u32> {
-        let is_it = |&slot: &u32| {
-            self.get(slot)
-                .is_some_and(|entry| entry.hash == hash && entry.key == *key)
-        };
+        self.find_by(hash, |entry| entry.hash == hash && entry.key == *key)
+    }
+
+    /// The slot of an entry with this hash of which `is_it` holds: for a key that has several.
+    #[inline]
+    pub(crate) fn find_by(
+        &self,
+        hash: KeyHash,
+        is_it: impl Fn(&Entry<K, S>) -> bool,
+    ) -> Option<u32> {
+        let is_it = |&slot: &u32| self.get(slot).is_some_and(&is_it);
         self.table.find(hash.0, is_it).copied()
+    }
+
+    /// The slot of an entry that is known to be new.
+    pub(crate) fn insert(&mut self, entry: Entry<K, S>) -> u32 {
+        let (hash, slot) = (entry.hash, self.free.pop());
+        let slot = slot.unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(slot as usize) {
+            Some(empty) => *empty = Some(entry),
+            None => self.slots.push(Some(entry)),
+        }
+        let slots = &self.slots;
+        let entry_of = |&slot: &u32| slots.get(slot as usize).and_then(Option::as_ref);
+        let hashed = |slot: &u32| entry_of(slot).map_or(0, |entry| entry.hash.0);
+        self.table.insert_unique(hash.0, slot, hashed);
+        slot
     }
 
     #[inline]
