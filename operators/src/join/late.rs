@@ -10,6 +10,13 @@ use crate::keyed::Key;
 /// The output of late records.
 pub(super) const LATE: usize = 1;
 
+/// Sets a late record aside: out of the way of the others.
+#[cold]
+#[inline(never)]
+pub(super) fn set_aside<T>(late: &mut Vec<Record<T>>, record: Record<T>) {
+    late.push(record);
+}
+
 /// Counts the late records of a batch and, if the join gives them, puts out what `late_of` makes of each.
 pub(super) fn put_late<K: Key, T, U: Send + 'static>(
     late: Vec<Record<Keyed<K, T>>>,

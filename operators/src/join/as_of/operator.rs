@@ -13,7 +13,7 @@ use millstream_engine::time::Timestamp;
 use super::AsOf;
 use super::versions::Versions;
 use crate::join::keyed::{KeyedJoin, Matching, put};
-use crate::join::late::put_late;
+use crate::join::late::{put_late, set_aside};
 use crate::join::pairing::Pairing;
 use crate::keyed::Key;
 
@@ -97,7 +97,7 @@ fn take_records<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
     let (port, mut late) = (out.port(0)?, Vec::new());
     for record in batch.of::<Keyed<K, L>>()?.records.drain(..) {
         if record.time < join.watermark {
-            late.push(record);
+            set_aside(&mut late, record);
             continue;
         }
         let (time, Keyed { hash, key, value }) = (record.time, record.value);

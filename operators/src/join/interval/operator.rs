@@ -11,7 +11,7 @@ use millstream_engine::time::Timestamp;
 use super::bounds::Interval;
 use super::side::{Kept, Side};
 use crate::join::keyed::{KeyedJoin, Matching, put};
-use crate::join::late::put_late;
+use crate::join::late::{put_late, set_aside};
 use crate::join::pairing::Pairing;
 use crate::keyed::Key;
 use crate::stream::Either;
@@ -115,7 +115,7 @@ fn take<K: Key, L: State, R: State, P: Pairing<K, L, R>, T: Send + 'static, O>(
     let (port, mut late) = (out.port(0)?, Vec::new());
     for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
         if record.time < join.watermark {
-            late.push(record);
+            set_aside(&mut late, record);
             continue;
         }
         let Keyed { hash, key, value } = record.value;

@@ -7,7 +7,7 @@ use millstream_engine::state::State;
 use millstream_engine::{Error, Result};
 
 use super::slices::{Place, Slices};
-use crate::join::late::put_late;
+use crate::join::late::{put_late, set_aside};
 use crate::keyed::Key;
 use crate::stream::{Either, OneOf3, OneOf4};
 use crate::window::WindowAssigner;
@@ -47,7 +47,7 @@ fn take<W: WindowAssigner, K: Key, S: Sides, T: Send + 'static>(
                 let Keyed { hash, key, value } = record.value;
                 keep(slices.sides(place, hash, key), value);
             }
-            Place::Late => late.push(record),
+            Place::Late => set_aside(&mut late, record),
             Place::Nowhere => {}
         }
     }

@@ -52,7 +52,8 @@ fn only<'a>(why: &'a Why, vertex: &str) -> &'a ReplicaTime {
 /// What the first to wait at a vertex says, until when it waits, and which vertex holds it back.
 fn waits<'a>(why: &'a Why, vertex: &str) -> (&'a str, Timestamp, &'a str) {
     let time = only(why, vertex);
-    let wait = time.waits.first().unwrap_or_else(|| panic!("{why}"));
+    assert!(!time.waits.is_empty(), "{why}");
+    let wait = &time.waits[0];
     let holder = time.held_by.as_ref().unwrap();
     (&wait.what, wait.until, &holder.vertex)
 }
