@@ -55,7 +55,6 @@ impl Deadlines {
     /// The first that is due when time has come to `until`, with its deadline; the first of all, once there is no more
     /// of time.
     pub(super) fn pop(&mut self, until: Option<Timestamp>) -> Option<(Timestamp, u32)> {
-        let reached = until.map(|until| self.bucket(until));
         loop {
             if let Some(&Reverse((deadline, number))) = self.opened.peek() {
                 if until.is_none_or(|until| deadline < until) {
@@ -64,6 +63,7 @@ impl Deadlines {
                 }
                 return None;
             }
+            let reached = until.map(|until| self.bucket(until));
             let first = self.buckets.first_entry()?;
             if reached.is_some_and(|reached| *first.key() > reached) {
                 return None;
