@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 use millstream_engine::operator::Step;
 use millstream_engine::state::State;
 
-use super::SameKey;
 use super::window::windowed;
 use super::windowed::{Cursor, Group, MakeResults};
+use super::{SameKey, with_late};
 use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
+use crate::stream::{Either, OneOf3, OneOf4};
 use crate::window::{Window, WindowAssigner};
 
 impl<K: Key, A: State> KeyedStream<K, A> {
@@ -82,24 +83,6 @@ impl<K: Key, A: State, B: State> Cogroup<K, (Vec<A>, Vec<B>)> {
         self.inputs.push(other.tail);
         Cogroup::of(self.inputs)
     }
-
-    /// Makes one result of all records of a key in a window, when the watermark passes its end; its timestamp is the
-    /// [last](Window::last) moment of it. A [`Group`] may be empty, but not all of them.
-    ///
-    /// A record is late, and counted, when all its windows are closed. The state is all records, each once, until
-    /// the watermark passes the last of their windows.
-    pub fn window<W, U, F>(self, name: &str, windows: W, f: F) -> KeyedStream<K, U>
-    where
-        W: WindowAssigner,
-        U: Send + 'static,
-        F: Fn(&K, Window, Group<'_, A>, Group<'_, B>) -> U + Clone + Send + 'static,
-    {
-        let f = move |key: &K, window, all: &[&(Vec<A>, Vec<B>)]| {
-            let (a, b) = (Group::of(all, |s| &s.0), Group::of(all, |s| &s.1));
-            f(key, window, a, b)
-        };
-        windowed(name, "cogroup", self.inputs, windows, Grouped(f))
-    }
 }
 
 impl<K: Key, A: State, B: State, C: State> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>)> {
@@ -115,42 +98,117 @@ impl<K: Key, A: State, B: State, C: State> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>)> 
         self.inputs.push(other.tail);
         Cogroup::of(self.inputs)
     }
-
-    /// Makes one result of all records of a key in a window, as it does of
-    /// [two](Cogroup#method.window) streams.
-    pub fn window<W, U, F>(self, name: &str, windows: W, f: F) -> KeyedStream<K, U>
-    where
-        W: WindowAssigner,
-        U: Send + 'static,
-        F: Fn(&K, Window, Group<'_, A>, Group<'_, B>, Group<'_, C>) -> U + Clone + Send + 'static,
-    {
-        let f = move |key: &K, window, all: &[&(Vec<A>, Vec<B>, Vec<C>)]| {
-            let (a, b) = (Group::of(all, |s| &s.0), Group::of(all, |s| &s.1));
-            f(key, window, a, b, Group::of(all, |s| &s.2))
-        };
-        windowed(name, "cogroup", self.inputs, windows, Grouped(f))
-    }
 }
 
-impl<K: Key, A: State, B: State, C: State, D: State> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>, Vec<D>)> {
+macro_rules! windows {
+    (
+        $late:ident: $($input:tt $type:ident),+;
+        $(#[$window:meta])*
+        window
+        $(#[$with_late:meta])*
+        window_with_late
+    ) => {
+        impl<K: Key, $($type: State),+> Cogroup<K, ($(Vec<$type>,)+)> {
+            $(#[$window])*
+            pub fn window<W, U, F>(self, name: &str, windows: W, f: F) -> KeyedStream<K, U>
+            where
+                W: WindowAssigner,
+                U: Send + 'static,
+                F: Fn(&K, Window, $(Group<'_, $type>),+) -> U + Clone + Send + 'static,
+            {
+                KeyedStream::keyed(self.grouped(name, windows, f, false))
+            }
+
+            $(#[$with_late])*
+            pub fn window_with_late<W, U, F>(
+                self,
+                name: &str,
+                windows: W,
+                f: F,
+            ) -> (KeyedStream<K, U>, KeyedStream<K, $late<$($type),+>>)
+            where
+                W: WindowAssigner,
+                U: Send + 'static,
+                F: Fn(&K, Window, $(Group<'_, $type>),+) -> U + Clone + Send + 'static,
+            {
+                with_late(self.grouped(name, windows, f, true))
+            }
+
+            fn grouped<W, U, F>(self, name: &str, windows: W, f: F, gives_late: bool) -> Tail
+            where
+                W: WindowAssigner,
+                U: Send + 'static,
+                F: Fn(&K, Window, $(Group<'_, $type>),+) -> U + Clone + Send + 'static,
+            {
+                let f = move |key: &K, window, all: &[&($(Vec<$type>,)+)]| {
+                    f(key, window, $(Group::of(all, |sides| &sides.$input)),+)
+                };
+                windowed(name, "cogroup", self.inputs, windows, Grouped(f), gives_late)
+            }
+        }
+    };
+}
+
+windows! {
+    Either: 0 A, 1 B;
+    /// Makes one result of all records of a key in a window, when the watermark passes its end; its timestamp is the
+    /// [last](Window::last) moment of it. A [`Group`] may be empty, but not all of them.
+    ///
+    /// A record is late, and counted, when all its windows are closed;
+    /// [`window_with_late`](Self::window_with_late) gives it as well. The state is all records, each once, until
+    /// the watermark passes the last of their windows. See [`cogroup`](KeyedStream::cogroup) for an example.
+    window
+    /// Like [`window`](Self::window), with the late records as a stream of its own.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let (results, missed) = (Collect::new(), Collect::new());
+    /// # let (out, missed_out) = (results.clone(), missed.clone());
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, times: [i64; 4]| {
+    /// #     flow.source(name, Generator::new(move |n, _| (1, times[n as usize])).with_rate(10).with_count(4))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(user, second)`, one after the other.
+    /// let views = timed("views", [5, 6, 130, 7]);
+    /// let clicks = timed("clicks", [12, 13, 190, 50]);
+    /// let (visits, late) = views.cogroup(clicks).window_with_late(
+    ///     "visits",
+    ///     Tumbling::of(minutes(1)),
+    ///     |_, window, views, clicks| (window.start.as_millis() / 60_000, views.len(), clicks.len()),
+    /// );
+    /// visits.values().sink("out", out.sink());
+    /// late.values().sink("missed", missed_out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [(0, 2, 2), (2, 1, 0), (3, 0, 1)]);
+    /// # let mut missed = missed.take();
+    /// # missed.sort_by_key(|late| matches!(late, Either::Right(_)));
+    /// assert_eq!(missed, [Either::Left((1, 7)), Either::Right((1, 50))]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    window_with_late
+}
+
+windows! {
+    OneOf3: 0 A, 1 B, 2 C;
     /// Makes one result of all records of a key in a window, as it does of
     /// [two](Cogroup#method.window) streams.
-    pub fn window<W, U, F>(self, name: &str, windows: W, f: F) -> KeyedStream<K, U>
-    where
-        W: WindowAssigner,
-        U: Send + 'static,
-        F: Fn(&K, Window, Group<'_, A>, Group<'_, B>, Group<'_, C>, Group<'_, D>) -> U
-            + Clone
-            + Send
-            + 'static,
-    {
-        let f = move |key: &K, window, all: &[&(Vec<A>, Vec<B>, Vec<C>, Vec<D>)]| {
-            let (a, b) = (Group::of(all, |s| &s.0), Group::of(all, |s| &s.1));
-            let (c, d) = (Group::of(all, |s| &s.2), Group::of(all, |s| &s.3));
-            f(key, window, a, b, c, d)
-        };
-        windowed(name, "cogroup", self.inputs, windows, Grouped(f))
-    }
+    window
+    /// Like [`window`](Self::window), with the late records as a stream of its own, as it is of
+    /// [two](Cogroup#method.window_with_late) streams.
+    window_with_late
+}
+
+windows! {
+    OneOf4: 0 A, 1 B, 2 C, 3 D;
+    /// Makes one result of all records of a key in a window, as it does of
+    /// [two](Cogroup#method.window) streams.
+    window
+    /// Like [`window`](Self::window), with the late records as a stream of its own, as it is of
+    /// [two](Cogroup#method.window_with_late) streams.
+    window_with_late
 }
 
 /// One result of all records.

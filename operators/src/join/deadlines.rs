@@ -52,19 +52,20 @@ impl Deadlines {
             .push((deadline, number));
     }
 
-    /// The first that is due when time has come to `now`, with its deadline.
-    pub(super) fn pop(&mut self, now: Timestamp) -> Option<(Timestamp, u32)> {
+    /// The first that is due when time has come to `until`, with its deadline; the first of all, once there is no more
+    /// of time.
+    pub(super) fn pop(&mut self, until: Option<Timestamp>) -> Option<(Timestamp, u32)> {
         loop {
             if let Some(&Reverse((deadline, number))) = self.opened.peek() {
-                if deadline < now {
+                if until.is_none_or(|until| deadline < until) {
                     self.opened.pop();
                     return Some((deadline, number));
                 }
                 return None;
             }
-            let reached = self.bucket(now);
+            let reached = until.map(|until| self.bucket(until));
             let first = self.buckets.first_entry()?;
-            if *first.key() > reached {
+            if reached.is_some_and(|reached| *first.key() > reached) {
                 return None;
             }
             let (bucket, mut due) = first.remove_entry();
@@ -85,6 +86,26 @@ impl Deadlines {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// The least moment that `of` says of a number and its deadline, which is never before that deadline.
+    pub(super) fn least(
+        &self,
+        of: impl Fn(Timestamp, u32) -> Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let opened = self.opened.iter();
+        let opened = opened.filter_map(|&Reverse((deadline, number))| of(deadline, number));
+        let mut least = opened.min();
+        for (bucket, due) in &self.buckets {
+            let start = Timestamp::from_micros(bucket.saturating_mul(self.width));
+            if least.is_some_and(|least| least < start) {
+                break;
+            }
+            let due = due.iter();
+            let due = due.filter_map(|&(deadline, number)| of(deadline, number));
+            least = least.into_iter().chain(due).min();
+        }
+        least
     }
 
     fn bucket(&self, time: Timestamp) -> i64 {
@@ -116,12 +137,19 @@ mod tests {
                 naive.sort_unstable();
                 let due = naive.partition_point(|(deadline, _)| *deadline < time);
                 let due: Vec<_> = naive.drain(..due).map(|(time, number)| (at(time), number)).collect();
-                let popped: Vec<_> = std::iter::from_fn(|| deadlines.pop(at(time))).collect();
+                let popped: Vec<_> = std::iter::from_fn(|| deadlines.pop(Some(at(time)))).collect();
                 prop_assert_eq!(popped, due);
                 let first = naive.iter().map(|(deadline, _)| at(*deadline)).min();
+                let odd = |(deadline, number): (Timestamp, u32)| (number % 2 == 1).then_some(deadline);
+                let least = naive.iter().map(|&(time, number)| (at(time), number)).filter_map(odd).min();
+                prop_assert_eq!(deadlines.least(|deadline, number| odd((deadline, number))), least);
                 prop_assert_eq!(deadlines.earliest().is_some(), first.is_some());
                 prop_assert!(deadlines.earliest() <= first);
             }
+            naive.sort_unstable();
+            let left: Vec<_> = std::iter::from_fn(|| deadlines.pop(None)).collect();
+            let expected: Vec<_> = naive.into_iter().map(|(time, number)| (at(time), number)).collect();
+            prop_assert_eq!(left, expected);
         }
     }
 
@@ -130,7 +158,8 @@ mod tests {
         let mut deadlines = Deadlines::new(7);
         deadlines.add(Timestamp::MAX, 1);
         deadlines.add(Timestamp::MIN, 2);
-        assert_eq!(deadlines.pop(at(0)), Some((Timestamp::MIN, 2)));
-        assert_eq!(deadlines.pop(Timestamp::MAX), None);
+        assert_eq!(deadlines.pop(Some(at(0))), Some((Timestamp::MIN, 2)));
+        assert_eq!(deadlines.pop(Some(Timestamp::MAX)), None);
+        assert_eq!(deadlines.pop(None), Some((Timestamp::MAX, 1)));
     }
 }

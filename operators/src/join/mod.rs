@@ -9,16 +9,23 @@
 //! | [table](crate::Stream::join_table) | a record and the latest of a small table | the table, in every replica, up to a number of keys; by TTL |
 //! | [look-up](crate::Stream::lookup) | a record and the answer of a service | answers in a cache of a fixed size; by TTL |
 //!
-//! The results of the first four do not depend on which input came first, as long as no record is late.
+//! The results of the first four do not depend on which input came first, as long as no record is late. Late records
+//! are counted, and given as a stream by the `…_with_late` of each. What waits for event time says so to
+//! [`why`](millstream_engine::execution::ExecutionHandle::why).
+//!
+//! By duty: [`windowed`] is the operator of the first two; [`keyed`] that of the next two, each of which says how it
+//! matches records; [`pairing`] says what becomes of them; [`due_keys`] and [`deadlines`] keep what has its turn in time.
 
 mod as_of;
 mod broadcast;
 mod cogroup;
 mod deadlines;
+mod due_keys;
 mod interval;
+mod keyed;
+mod late;
 mod lookup;
 mod pairing;
-mod slots;
 #[cfg(test)]
 mod testing;
 mod window;
@@ -32,10 +39,13 @@ pub use lookup::LookupCache;
 pub use windowed::Group;
 
 use millstream_engine::Error;
-use millstream_engine::plan::{OperatorVertex, Route};
+use millstream_engine::key::Keyed;
+use millstream_engine::outbox::PortMaker;
+use millstream_engine::plan::OperatorVertex;
 
-use crate::keyed::Key;
+use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
+use late::LATE;
 
 /// Holds for a key type and itself. (A bound of its own, so that the compiler names the mistake.)
 #[diagnostic::on_unimplemented(
@@ -46,10 +56,10 @@ pub trait SameKey<K>: Key {}
 
 impl<K: Key> SameKey<K> for K {}
 
-/// Puts the vertex of a join behind its keyed inputs, and goes on with its first output.
+/// Puts the vertex of a join behind its inputs, and goes on with its first output.
 pub(crate) fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> Tail {
     let timed = first.timed && others.iter().all(|tail| tail.timed);
-    let mut joined = first.routed(Route::ByKey).through(vertex);
+    let mut joined = first.through(vertex);
     for (other, input) in others.iter().zip(1..) {
         for (output, _) in &joined.from {
             other.connect(output.vertex, input);
@@ -59,15 +69,36 @@ pub(crate) fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> T
     joined
 }
 
-/// Notes a mistake if a stream that is joined by its times has none.
-fn check_timed(first: &Tail, others: &[Tail], name: &str) {
-    if !first.timed || others.iter().any(|tail| !tail.timed) {
+/// Puts the vertex of a join by event time behind its keyed inputs. Its results, `U`, leave by its first output; late
+/// records, as `T`, by its second, if it gives them.
+fn by_time<K: Key, U: Send + 'static, T: Send + 'static>(
+    name: &str,
+    mut inputs: Vec<Tail>,
+    vertex: OperatorVertex,
+    gives_late: bool,
+) -> Tail {
+    let mut vertex = vertex.with_port(PortMaker::moving::<Keyed<K, U>>());
+    if gives_late {
+        vertex = vertex.with_port(PortMaker::moving::<Keyed<K, T>>());
+    }
+    let others = inputs.split_off(1);
+    let joined = through(inputs.remove(0), &others, vertex);
+    if !joined.timed {
         let text = format!(
             "`{name}` joins by event time, but one of its streams has none: call `.event_time(|record| …, \
              Lateness::bounded(…))` on it, best right behind the source"
         );
-        mistake(first, text);
+        mistake(&joined, text);
     }
+    joined
+}
+
+/// The results of a join that gives its late records, and those.
+fn with_late<K: Key, U: Send + 'static, T: Send + 'static>(
+    results: Tail,
+) -> (KeyedStream<K, U>, KeyedStream<K, T>) {
+    let late = results.other_output(LATE);
+    (KeyedStream::keyed(results), KeyedStream::keyed(late))
 }
 
 /// Notes a mistake, to be told when the flow starts.

@@ -88,3 +88,22 @@ where
         Some((self.0)(key, left, right))
     }
 }
+
+/// What it is given, if anything: of a pair, or of a record of either side that has no partner.
+#[derive(Clone)]
+pub(super) struct Chosen<F>(pub(super) F);
+
+impl<K, L, R, U, F> Pairing<K, L, R> for Chosen<F>
+where
+    U: Send + 'static,
+    F: Fn(&K, Option<&L>, Option<&R>) -> Option<U> + Clone + Send + 'static,
+{
+    type Out = U;
+    const LEFT: bool = true;
+    const RIGHT: bool = true;
+
+    #[inline]
+    fn pair(&self, key: &K, left: Option<&L>, right: Option<&R>) -> Option<U> {
+        (self.0)(key, left, right)
+    }
+}

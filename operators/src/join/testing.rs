@@ -9,8 +9,9 @@ use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{Outbox, PortMaker};
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::StateReader;
-use millstream_engine::time::Watermark;
+use millstream_engine::time::{Timestamp, Watermark};
 
+use super::late::LATE;
 use crate::testing::{Given, at};
 
 /// The records of what was given: key, value, time.
@@ -55,19 +56,46 @@ pub(super) fn outbox<U: Send + 'static>() -> Outbox {
     Outbox::new(vec![PortMaker::moving::<U>().make_single()])
 }
 
-/// What is in the outbox, and how many batches that is.
+/// An outbox with a port of `U`s, and one of late records.
+pub(super) fn outbox_with_late<U: Send + 'static, T: Send + 'static>() -> Outbox {
+    Outbox::new(vec![
+        PortMaker::moving::<U>().make_single(),
+        PortMaker::moving::<T>().make_single(),
+    ])
+}
+
+/// The results that are in the outbox, and how many batches that is.
 pub(super) fn collect<U: Clone + Send + 'static>(out: &mut Outbox) -> (Vec<U>, usize) {
-    let (mut sealed, mut values) = (Vec::new(), Vec::new());
-    for port in out.ports_mut() {
-        port.seal_all();
-        port.take_sealed(&mut sealed);
-    }
+    let (records, batches) = records_of::<U>(out, 0);
+    (
+        records.into_iter().map(|(value, _)| value).collect(),
+        batches,
+    )
+}
+
+/// The late records that are in the outbox, with their times.
+pub(super) fn collect_late<T: Clone + Send + 'static>(out: &mut Outbox) -> Vec<(T, Timestamp)> {
+    records_of::<T>(out, LATE).0
+}
+
+fn records_of<T: Clone + Send + 'static>(
+    out: &mut Outbox,
+    port: usize,
+) -> (Vec<(T, Timestamp)>, usize) {
+    let (mut sealed, mut records) = (Vec::new(), Vec::new());
+    let port = &mut out.ports_mut()[port];
+    port.seal_all();
+    port.take_sealed(&mut sealed);
     let batches = sealed.len();
     for mut sealed in sealed {
-        let records = &sealed.batch.of::<U>().unwrap().records;
-        values.extend(records.iter().map(|record| record.value.clone()));
+        let batch = &sealed.batch.of::<T>().unwrap().records;
+        records.extend(
+            batch
+                .iter()
+                .map(|record| (record.value.clone(), record.time)),
+        );
     }
-    (values, batches)
+    (records, batches)
 }
 
 /// What the operator says at a watermark, a few at a time; between two steps it is saved and made anew.

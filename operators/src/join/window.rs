@@ -1,15 +1,14 @@
 //! Two keyed streams, joined window by window.
 
-use millstream_engine::key::Keyed;
-use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::{MakeOperator, OperatorVertex};
 use millstream_engine::state::{State, StateKind};
 
-use super::pairing::{FullOuter, Inner, LeftOuter, Pairing, RightOuter};
+use super::pairing::{Chosen, FullOuter, Inner, LeftOuter, Pairing, RightOuter};
 use super::windowed::{MakeResults, Pairs, Sides, Windowed};
-use super::{SameKey, check_timed, mistake, through};
+use super::{SameKey, by_time, mistake, with_late};
 use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
+use crate::stream::Either;
 use crate::window::WindowAssigner;
 
 impl<K: Key, L: State> KeyedStream<K, L> {
@@ -18,7 +17,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     ///
     /// A record without a partner makes no result (an inner join; see [`left_join`](Self::left_join) and the others).
     /// A pair that shares several windows makes a result in each. A record is late, and counted, when all its windows
-    /// are closed. The state is all records, each once, until the watermark passes the last of their windows; `n` and
+    /// are closed; [`join_with_late`](Self::join_with_late) gives it as well. The state is all records, each once, until the watermark passes the last of their windows; `n` and
     /// `m` records of a key make `n × m` results.
     ///
     /// ```
@@ -61,7 +60,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         W: WindowAssigner,
         F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
     {
-        join(name, self, right, windows, Inner(f))
+        KeyedStream::keyed(join(name, self, right, windows, Inner(f), false))
     }
 
     /// Like [`join`](Self::join), with a result for each left record and window without a partner in it: `f` gets
@@ -107,11 +106,38 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         W: WindowAssigner,
         F: Fn(&K, &L, Option<&R>) -> U + Clone + Send + 'static,
     {
-        join(name, self, right, windows, LeftOuter(f))
+        KeyedStream::keyed(join(name, self, right, windows, LeftOuter(f), false))
     }
 
     /// Like [`join`](Self::join), with a result for each right record and window without a partner in it: `f` gets
-    /// `None` in its place. See [`left_join`](Self::left_join) for an example.
+    /// `None` in its place.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let payments = timed("payments", [(1, 7), (3, 8)]);
+    /// orders
+    ///     .right_join("paid", payments, Tumbling::of(minutes(1)), |key, order, _| {
+    ///         (*key, order.is_some())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, true), (3, false)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn right_join<J, R, U, W, F>(
         self,
         name: &str,
@@ -126,11 +152,38 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         W: WindowAssigner,
         F: Fn(&K, Option<&L>, &R) -> U + Clone + Send + 'static,
     {
-        join(name, self, right, windows, RightOuter(f))
+        KeyedStream::keyed(join(name, self, right, windows, RightOuter(f), false))
     }
 
     /// Like [`join`](Self::join), with a result for each record of either stream and window without a partner in it:
-    /// `f` gets `None` in its place, never for both. See [`left_join`](Self::left_join) for an example.
+    /// `f` gets `None` in its place, never for both.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let payments = timed("payments", [(1, 7), (3, 8)]);
+    /// orders
+    ///     .full_join("paid", payments, Tumbling::of(minutes(1)), |key, order, payment| {
+    ///         (*key, order.is_some(), payment.is_some())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, true, true), (2, true, false), (3, false, true)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn full_join<J, R, U, W, F>(
         self,
         name: &str,
@@ -145,7 +198,59 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         W: WindowAssigner,
         F: Fn(&K, Option<&L>, Option<&R>) -> U + Clone + Send + 'static,
     {
-        join(name, self, right, windows, FullOuter(f))
+        KeyedStream::keyed(join(name, self, right, windows, FullOuter(f), false))
+    }
+
+    /// Joins window by window as `f` says, with the late records as a stream of its own. `f` gets every pair, and every
+    /// record of either stream whose window has none of the other, with `None` in its place; where it returns `None`
+    /// there is no result. So `?` makes an inner join of it, or an outer one on either side.
+    ///
+    /// A late record has the timestamp it had, which is behind the watermark.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let (results, missed) = (Collect::new(), Collect::new());
+    /// # let (out, missed_out) = (results.clone(), missed.clone());
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, times: [i64; 4]| {
+    /// #     flow.source(name, Generator::new(move |n, _| (1, times[n as usize])).with_rate(10).with_count(4))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(key, second)`, one after the other.
+    /// let orders = timed("orders", [5, 65, 130, 140]);
+    /// let payments = timed("payments", [12, 70, 190, 50]);
+    /// let (paid, late) = orders.join_with_late(
+    ///     "paid",
+    ///     payments,
+    ///     Tumbling::of(minutes(1)),
+    ///     |_, order, payment| Some((order?.1, payment?.1)), // an inner join
+    /// );
+    /// paid.values().sink("out", out.sink());
+    /// let (late_orders, late_payments) = late.values().split(|late| late);
+    /// late_payments.sink("missed", missed_out.sink());
+    /// late_orders.discard();
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [(5, 12), (65, 70)]);
+    /// assert_eq!(missed.take(), [(1, 50)]); // both streams had come to 130
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn join_with_late<J, R, U, W, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        windows: W,
+        f: F,
+    ) -> (KeyedStream<K, U>, KeyedStream<K, Either<L, R>>)
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        W: WindowAssigner,
+        F: Fn(&K, Option<&L>, Option<&R>) -> Option<U> + Clone + Send + 'static,
+    {
+        with_late(join(name, self, right, windows, Chosen(f), true))
     }
 }
 
@@ -155,7 +260,8 @@ fn join<K, J, L, R, W, P>(
     right: KeyedStream<J, R>,
     windows: W,
     pairing: P,
-) -> KeyedStream<K, P::Out>
+    gives_late: bool,
+) -> Tail
 where
     K: Key,
     J: SameKey<K>,
@@ -164,37 +270,36 @@ where
     W: WindowAssigner,
     P: Pairing<K, L, R>,
 {
-    let inputs = vec![left.tail, right.tail];
-    windowed::<K, (Vec<L>, Vec<R>), W, _>(name, "join", inputs, windows, Pairs(pairing))
+    let (inputs, make) = (vec![left.tail, right.tail], Pairs(pairing));
+    windowed::<K, (Vec<L>, Vec<R>), W, _>(name, "join", inputs, windows, make, gives_late)
 }
 
 /// The vertex that gathers its inputs by key and window.
 pub(super) fn windowed<K, S, W, M>(
     name: &str,
     label: &str,
-    mut inputs: Vec<Tail>,
+    inputs: Vec<Tail>,
     windows: W,
     make: M,
-) -> KeyedStream<K, M::Out>
+    gives_late: bool,
+) -> Tail
 where
     K: Key,
     S: Sides,
     W: WindowAssigner,
     M: MakeResults<K, S>,
 {
-    let others = inputs.split_off(1);
-    let first = inputs.remove(0);
-    check_timed(&first, &others, name);
-    if let Some(what) = windows.mistake() {
-        mistake(&first, format!("the windows of `{name}` {what}"));
+    if let (Some(what), Some(first)) = (windows.mistake(), inputs.first()) {
+        mistake(first, format!("the windows of `{name}` {what}"));
     }
     let kind = StateKind::of::<(K, S)>(&format!("{label} {}", windows.kind()), 2);
     let beat = windows.beat();
-    let make: MakeOperator =
-        Box::new(move |_| Box::new(Windowed::<W, K, S, M>::new(windows.clone(), make.clone())));
+    let make: MakeOperator = Box::new(move |_| {
+        let (windows, make) = (windows.clone(), make.clone());
+        Box::new(Windowed::<W, K, S, M>::new(windows, make, gives_late))
+    });
     let vertex = OperatorVertex::named(name, label, make)
-        .with_port(PortMaker::moving::<Keyed<K, M::Out>>())
         .with_state(kind)
         .with_beat(beat);
-    KeyedStream::keyed(through(first, &others, vertex))
+    by_time::<K, M::Out, S::Late>(name, inputs, vertex, gives_late)
 }

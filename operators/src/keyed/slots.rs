@@ -115,6 +115,43 @@ impl<K: Eq, S> KeySlots<K, S> {
         Some(entry)
     }
 
+    /// The slot of a key, if it has one.
+    #[inline]
+    pub(crate) fn find(&self, hash: KeyHash, key: &K) -> Option<u32> {
+        self.find_by(hash, |entry| entry.hash == hash && entry.key == *key)
+    }
+
+    /// The slot of an entry with this hash of which `is_it` holds: for a key that has several.
+    #[inline]
+    pub(crate) fn find_by(
+        &self,
+        hash: KeyHash,
+        is_it: impl Fn(&Entry<K, S>) -> bool,
+    ) -> Option<u32> {
+        let is_it = |&slot: &u32| self.get(slot).is_some_and(&is_it);
+        self.table.find(hash.0, is_it).copied()
+    }
+
+    /// The slot of an entry that is known to be new.
+    pub(crate) fn insert(&mut self, entry: Entry<K, S>) -> u32 {
+        let (hash, slot) = (entry.hash, self.free.pop());
+        let slot = slot.unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(slot as usize) {
+            Some(empty) => *empty = Some(entry),
+            None => self.slots.push(Some(entry)),
+        }
+        let slots = &self.slots;
+        let entry_of = |&slot: &u32| slots.get(slot as usize).and_then(Option::as_ref);
+        let hashed = |slot: &u32| entry_of(slot).map_or(0, |entry| entry.hash.0);
+        self.table.insert_unique(hash.0, slot, hashed);
+        slot
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry<K, S>)> {
         (0..)
             .zip(&self.slots)
@@ -153,7 +190,11 @@ mod tests {
                 assert!(slots.remove(slot).is_none());
                 model.remove(&key);
             }
-            assert_eq!(slots.table.len(), model.len());
+            assert_eq!(
+                slots.find(KeyHash::of(&key), &key),
+                model.get(&key).copied()
+            );
+            assert_eq!(slots.len(), model.len());
         }
         assert!(slots.slots.len() < 257);
         let all: BTreeMap<u64, u32> = slots

@@ -5,16 +5,16 @@ mod versions;
 
 use std::time::Duration;
 
-use millstream_engine::key::Keyed;
-use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::{MakeOperator, OperatorVertex};
 use millstream_engine::state::{State, StateKind};
 use millstream_engine::time::whole_micros;
 
-use super::pairing::{Inner, LeftOuter, Pairing};
-use super::{SameKey, check_timed, through};
+use super::keyed::KeyedJoin;
+use super::pairing::{Chosen, Inner, LeftOuter, Pairing};
+use super::{SameKey, by_time, with_late};
 use crate::keyed::{Key, KeyedStream};
-use operator::AsOfJoin;
+use crate::scope::Tail;
+use operator::Versioned;
 
 /// When the records of an [as-of join](KeyedStream::as_of_join) are answered, and how long a version holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,8 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     /// timestamp of the record; one without a version makes none (see [`as_of_left_join`](Self::as_of_left_join)).
     ///
     /// With [`AsOf::caught_up`] the results do not depend on which stream came first. A record earlier than the
-    /// watermark is late: counted, and left out. A late version is counted too, but holds from then on.
+    /// watermark is late: counted, and left out ([`as_of_join_with_late`](Self::as_of_join_with_late) gives it). A late
+    /// version is counted too, but holds from then on.
     ///
     /// The state, by key: the versions the watermark has not passed, and the one before them; the records that wait
     /// for the watermark. So without [`with_ttl`](AsOf::with_ttl) it keeps one version of every key there ever was; with it, a key
@@ -105,11 +106,39 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         U: Send + 'static,
         F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
     {
-        join(name, self, table, as_of, Inner(f))
+        KeyedStream::keyed(join(name, self, table, as_of, Inner(f), false))
     }
 
     /// Like [`as_of_join`](Self::as_of_join), with a result for each record: `f` gets `None` for one that has no
     /// version.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::AsOf;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(u64, i64); 2]| {
+    /// #     flow.source(name, from_iter(rows))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(key, _)| *key)
+    /// # };
+    /// // Each stream has records `(article, second)`.
+    /// let orders = timed("orders", [(1, 5), (2, 6)]);
+    /// let prices = timed("prices", [(1, 3), (2, 8)]);
+    /// orders
+    ///     .as_of_left_join("priced", prices, AsOf::caught_up(), |article, _, price| {
+    ///         (*article, price.map(|price| price.1))
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(1, Some(3)), (2, None)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn as_of_left_join<J, R, U, F>(
         self,
         name: &str,
@@ -123,7 +152,56 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         U: Send + 'static,
         F: Fn(&K, &L, Option<&R>) -> U + Clone + Send + 'static,
     {
-        join(name, self, table, as_of, LeftOuter(f))
+        KeyedStream::keyed(join(name, self, table, as_of, LeftOuter(f), false))
+    }
+
+    /// Joins as of the time of each record as `f` says, with the late records as a stream of its own. `f` gets each
+    /// record, and `None` where it has no version; where it returns `None` there is no result. So `?` makes an inner
+    /// join of it.
+    ///
+    /// Late versions are counted, but are not in that stream: they hold from then on.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::AsOf;
+    /// # let (results, missed) = (Collect::new(), Collect::new());
+    /// # let (out, missed_out) = (results.clone(), missed.clone());
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, rows: [(i64, f64); 4]| {
+    /// #     flow.source(name, Generator::new(move |n, _| rows[n as usize]).with_rate(10).with_count(4))
+    /// #         .event_time(|(at, _)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|_| "EUR".to_owned())
+    /// # };
+    /// // Each stream has records `(second, value)`, one after the other.
+    /// let payments = timed("payments", [(15, 100.0), (25, 100.0), (35, 100.0), (16, 5.0)]);
+    /// let rates = timed("rates", [(10, 1.10), (20, 1.20), (40, 1.25), (50, 1.30)]);
+    /// let (in_dollars, late) =
+    ///     payments.as_of_join_with_late("in-dollars", rates, AsOf::caught_up(), |_, payment, rate| {
+    ///         Some((payment.1 * rate?.1).round()) // an inner join
+    ///     });
+    /// in_dollars.values().sink("out", out.sink());
+    /// late.values().sink("missed", missed_out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [110.0, 120.0, 120.0]);
+    /// assert_eq!(missed.take(), [(16, 5.0)]); // both streams had come to 35
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn as_of_join_with_late<J, R, U, F>(
+        self,
+        name: &str,
+        table: KeyedStream<J, R>,
+        as_of: AsOf,
+        f: F,
+    ) -> (KeyedStream<K, U>, KeyedStream<K, L>)
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        F: Fn(&K, &L, Option<&R>) -> Option<U> + Clone + Send + 'static,
+    {
+        let f = move |key: &K, record: Option<&L>, version: Option<&R>| f(key, record?, version);
+        with_late(join(name, self, table, as_of, Chosen(f), true))
     }
 }
 
@@ -133,7 +211,8 @@ fn join<K, J, L, R, P>(
     table: KeyedStream<J, R>,
     as_of: AsOf,
     pairing: P,
-) -> KeyedStream<K, P::Out>
+    gives_late: bool,
+) -> Tail
 where
     K: Key,
     J: SameKey<K>,
@@ -141,14 +220,16 @@ where
     R: State,
     P: Pairing<K, L, R>,
 {
-    let (left, others) = (left.tail, [table.tail]);
-    check_timed(&left, &others, name);
-    let make: MakeOperator =
-        Box::new(move |_| Box::new(AsOfJoin::<K, L, R, P>::new(as_of, pairing.clone())));
-    let vertex = OperatorVertex::named(name, "as-of join", make)
-        .with_port(PortMaker::moving::<Keyed<K, P::Out>>())
-        .with_state(StateKind::of::<(K, L, R)>("as-of join", 1));
-    KeyedStream::keyed(through(left, &others, vertex))
+    let make: MakeOperator = Box::new(move |_| {
+        let pairing = pairing.clone();
+        let versioned = Versioned { as_of, pairing };
+        Box::new(KeyedJoin::<K, L, R, _>::new(versioned, gives_late))
+    });
+    let vertex =
+        OperatorVertex::named(name, "as-of join", make)
+            .with_state(StateKind::of::<(K, L, R)>("as-of join", 1));
+    let inputs = vec![left.tail, table.tail];
+    by_time::<K, P::Out, L>(name, inputs, vertex, gives_late)
 }
 
 #[cfg(test)]

@@ -1,228 +1,154 @@
-//! The operator of an as-of join.
+//! How an as-of join matches records with versions.
 
 use std::collections::VecDeque;
 
 use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
-use millstream_engine::key::{KeyHash, Keyed};
-use millstream_engine::operator::{Operator, Step};
-use millstream_engine::outbox::{AnyPort, Outbox, Port};
-use millstream_engine::state::{State, StateReader, StateWriter};
-use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::key::Keyed;
+use millstream_engine::operator::Step;
+use millstream_engine::outbox::Outbox;
+use millstream_engine::state::State;
+use millstream_engine::time::Timestamp;
 
 use super::AsOf;
 use super::versions::Versions;
+use crate::join::keyed::{KeyedJoin, Matching, put};
+use crate::join::late::{put_late, set_aside};
 use crate::join::pairing::Pairing;
-use crate::join::slots::{Slot, Slots};
-use crate::keyed::Key;
+use crate::keyed::{Key, prefetch};
 
-/// Answers records from the versions of their keys, at once or when the watermark has passed them.
-pub(super) struct AsOfJoin<K, L, R, P> {
-    slots: Slots<K, Held<L, R>>,
-    as_of: AsOf,
-    pairing: P,
-    watermark: Timestamp,
+/// Records meet the versions of their keys, at once or when the watermark has passed them.
+pub(super) struct Versioned<P> {
+    pub(super) as_of: AsOf,
+    pub(super) pairing: P,
 }
 
-/// What a key has.
-struct Held<L, R> {
-    versions: Versions<R>,
-    /// Records that wait, by time; of equal times, in the order they came.
-    waiting: VecDeque<(Timestamp, L)>,
-}
-
-impl<L, R> Default for Held<L, R> {
-    fn default() -> Self {
-        Held {
-            versions: Versions::default(),
-            waiting: VecDeque::new(),
-        }
-    }
-}
+/// Records that wait, by time; of equal times, in the order they came.
+type Waiting<L> = VecDeque<(Timestamp, L)>;
 
 /// Deadlines lie as far ahead as records come out of order, and as versions hold: a bucket each second is fine for both.
 const BUCKET_MICROS: i64 = 1_000_000;
-/// The piece of saved state that says how far time had come.
-const WATERMARK: &str = "watermark";
 
-impl<K: Key, L: State, R: State, P: Pairing<K, L, R>> AsOfJoin<K, L, R, P> {
-    pub(super) fn new(as_of: AsOf, pairing: P) -> Self {
-        AsOfJoin {
-            slots: Slots::new(BUCKET_MICROS),
-            as_of,
-            pairing,
-            watermark: Timestamp::MIN,
+impl<K: Key, L: State, R: State, P: Pairing<K, L, R>> Matching<K, L, R> for Versioned<P> {
+    type Kept = (Versions<R>, Waiting<L>);
+    type Out = P::Out;
+    const WHAT_WAITS: &'static str =
+        "the first record that is answered when its table has come past it";
+
+    fn bucket_micros(&self) -> i64 {
+        BUCKET_MICROS
+    }
+
+    fn take(
+        join: &mut KeyedJoin<K, L, R, Self>,
+        input: usize,
+        batch: &mut AnyBatch,
+        out: &mut Outbox,
+    ) -> Result<()> {
+        match input {
+            0 => take_records(join, batch, out),
+            _ => take_versions(join, batch, out),
         }
     }
 
-    /// How many versions are kept.
-    #[cfg(test)]
-    pub(super) fn versions(&self) -> usize {
-        self.slots
-            .iter()
-            .map(|slot| slot.state.versions.len())
-            .sum()
+    fn settle(
+        &self,
+        key: &K,
+        (versions, waiting): &mut Self::Kept,
+        until: Option<Timestamp>,
+        put: &mut impl FnMut(Option<P::Out>, Timestamp) -> Step,
+    ) {
+        let mut step = Step::Done;
+        while step == Step::Done
+            && let Some((time, record)) = waiting.front()
+            && until.is_none_or(|watermark| *time < watermark)
+        {
+            let version = versions.at(*time, self.as_of.ttl);
+            step = put(self.pairing.pair(key, Some(record), version), *time);
+            waiting.pop_front();
+        }
+        // What still waits, though time has passed it, must find its versions.
+        let first = waiting.front().map(|(time, _)| *time);
+        if let Some(needed) = first.into_iter().chain(until).min() {
+            versions.forget(needed, self.as_of.ttl);
+        }
     }
 
-    fn take_records(&mut self, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
-        let mut late = 0;
-        for record in batch.of::<Keyed<K, L>>()?.records.drain(..) {
-            let Keyed { hash, key, value } = record.value;
-            if record.time < self.watermark {
-                late += 1;
+    fn due(&self, (versions, waiting): &Self::Kept) -> Option<Timestamp> {
+        let first = waiting.front().map(|(time, _)| *time);
+        first.into_iter().chain(versions.due(self.as_of.ttl)).min()
+    }
+
+    fn is_empty((versions, waiting): &Self::Kept) -> bool {
+        versions.is_empty() && waiting.is_empty()
+    }
+
+    fn waits(&self, (_, waiting): &Self::Kept) -> Option<Timestamp> {
+        waiting.front().map(|(time, _)| *time)
+    }
+}
+
+fn take_records<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
+    join: &mut KeyedJoin<K, L, R, Versioned<P>>,
+    batch: &mut AnyBatch,
+    out: &mut Outbox,
+) -> Result<()> {
+    let Versioned { as_of, pairing } = &join.matching;
+    let (port, mut late) = (out.port(0)?, Vec::new());
+    let mut records = batch.of::<Keyed<K, L>>()?.records.drain(..);
+    while !records.as_slice().is_empty() {
+        join.keys.prefetch(prefetch::hashes(records.as_slice()));
+        for record in records.by_ref().take(prefetch::GROUP) {
+            if record.time < join.watermark {
+                set_aside(&mut late, record);
                 continue;
             }
-            if self.as_of.waits {
-                let number = self.slots.place(hash, key);
-                if let Some(Slot { state, .. }) = self.slots.get_mut(number) {
-                    let waiting = &mut state.waiting;
-                    let place = waiting.partition_point(|(time, _)| *time <= record.time);
-                    waiting.insert(place, (record.time, value));
+            let (time, Keyed { hash, key, value }) = (record.time, record.value);
+            if as_of.waits {
+                let number = join.keys.place(hash, key);
+                if let Some((_, _, (_, waiting))) = join.keys.get_mut(number) {
+                    let place = waiting.partition_point(|(other, _)| *other <= time);
+                    waiting.insert(place, (time, value));
                 }
-                self.slots.visit_behind(number, record.time);
+                join.keys.due_behind(number, time);
                 continue;
             }
-            let number = self.slots.find(hash, &key);
-            let slot = number.and_then(|number| self.slots.get_mut(number));
-            let version = slot.and_then(|slot| slot.state.versions.at(record.time, self.as_of.ttl));
-            if let Some(value) = self.pairing.pair(&key, Some(&value), version) {
-                port.push_keyed(hash, Keyed { hash, key, value }, record.time);
-            }
+            let number = join.keys.find(hash, &key);
+            let kept = number.and_then(|number| join.keys.get_mut(number));
+            let version = kept.and_then(|(_, _, (versions, _))| versions.at(time, as_of.ttl));
+            let result = pairing.pair(&key, Some(&value), version);
+            put(port, hash, &key, result, time);
         }
-        out.count_late(late);
-        Ok(())
     }
+    put_late(late, join.gives_late.then_some(|record| record), out)
+}
 
-    fn take_versions(&mut self, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let (watermark, ttl) = (self.watermark, self.as_of.ttl);
-        let mut late = 0;
-        for record in batch.of::<Keyed<K, R>>()?.records.drain(..) {
+fn take_versions<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
+    join: &mut KeyedJoin<K, L, R, Versioned<P>>,
+    batch: &mut AnyBatch,
+    out: &mut Outbox,
+) -> Result<()> {
+    let (mut late, ttl) = (0, join.matching.as_of.ttl);
+    let mut records = batch.of::<Keyed<K, R>>()?.records.drain(..);
+    while !records.as_slice().is_empty() {
+        join.keys.prefetch(prefetch::hashes(records.as_slice()));
+        for record in records.by_ref().take(prefetch::GROUP) {
             let Keyed { hash, key, value } = record.value;
-            late += u64::from(record.time < watermark);
-            let number = self.slots.place(hash, key);
-            let Some(Slot { state, .. }) = self.slots.get_mut(number) else {
+            late += u64::from(record.time < join.watermark);
+            let number = join.keys.place(hash, key);
+            let Some((_, _, kept)) = join.keys.get_mut(number) else {
                 continue;
             };
-            state.versions.insert(record.time, value);
-            match state.versions.forget(watermark, ttl) {
-                Some(next) => self.slots.visit_behind(number, next),
-                None if state.is_empty() => drop(self.slots.remove(number)),
+            let versions = &mut kept.0;
+            versions.insert(record.time, value);
+            versions.forget(join.watermark, ttl);
+            match versions.due(ttl) {
+                Some(due) => join.keys.due_behind(number, due),
+                None if Versioned::<P>::is_empty(kept) => join.keys.remove(number),
                 None => {}
             }
         }
-        out.count_late(late);
-        Ok(())
     }
-
-    /// Answers what waits and forgets what holds no longer, as far as time has come; or all that waits, once the
-    /// inputs have ended.
-    fn catch_up(&mut self, until: Option<Timestamp>, out: &mut Outbox) -> Result<Step> {
-        let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
-        let ttl = self.as_of.ttl;
-        while let Some(number) = match until {
-            Some(watermark) => self.slots.next_visit(watermark),
-            None => self.slots.any(),
-        } {
-            let Some(slot) = self.slots.get_mut(number) else {
-                continue;
-            };
-            let (hash, key, held) = (slot.hash, &slot.key, &mut slot.state);
-            let mut next = None;
-            while let Some((time, record)) = held.waiting.front() {
-                if until.is_some_and(|watermark| *time >= watermark) || port.is_full() {
-                    next = Some(*time);
-                    break;
-                }
-                let version = held.versions.at(*time, ttl);
-                if let Some(value) = self.pairing.pair(key, Some(record), version) {
-                    let key = key.clone();
-                    port.push_keyed(hash, Keyed { hash, key, value }, *time);
-                }
-                held.waiting.pop_front();
-            }
-            // What still waits, though time has passed it, must find its versions.
-            let needed = next
-                .unwrap_or(Timestamp::MAX)
-                .min(until.unwrap_or(Timestamp::MAX));
-            let versions = held.versions.forget(needed, ttl);
-            let is_over = match until {
-                Some(_) => held.is_empty(),
-                None => held.waiting.is_empty(),
-            };
-            if is_over {
-                self.slots.remove(number);
-            }
-            for next in next.into_iter().chain(versions) {
-                self.slots.visit_behind(number, next);
-            }
-            if port.is_full() {
-                return Ok(Step::More);
-            }
-        }
-        Ok(Step::Done)
-    }
-}
-
-impl<L, R> Held<L, R> {
-    fn is_empty(&self) -> bool {
-        self.versions.is_empty() && self.waiting.is_empty()
-    }
-}
-
-impl<K, L, R, P> Operator for AsOfJoin<K, L, R, P>
-where
-    K: Key,
-    L: State,
-    R: State,
-    P: Pairing<K, L, R>,
-{
-    fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        match input {
-            0 => self.take_records(batch, out),
-            _ => self.take_versions(batch, out),
-        }
-    }
-
-    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
-        self.watermark = self.watermark.max(watermark.time);
-        self.catch_up(Some(watermark.time), out)
-    }
-
-    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        self.catch_up(None, out)
-    }
-
-    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(WATERMARK, &self.watermark)?;
-        for Slot {
-            hash,
-            key,
-            state: held,
-            ..
-        } in self.slots.iter()
-        {
-            state.put(*hash, &(key, &held.versions, &held.waiting))?;
-        }
-        Ok(())
-    }
-
-    fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
-        let watermarks: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
-        self.watermark = watermarks.into_iter().min().unwrap_or(Timestamp::MIN);
-        for value in state.values::<(K, Versions<R>, VecDeque<(Timestamp, L)>)>() {
-            let (key, mut versions, waiting) = value?;
-            let waits = waiting.front().map(|(time, _)| *time);
-            // Nothing that is saved may go before it is asked for: a watermark may be in the middle of its answers.
-            let forget = versions.forget(Timestamp::MIN, self.as_of.ttl);
-            let number = self
-                .slots
-                .insert(KeyHash::of(&key), key, Held { versions, waiting });
-            for next in waits.into_iter().chain(forget) {
-                self.slots.visit_behind(number, next);
-            }
-        }
-        Ok(())
-    }
+    out.count_late(late);
+    Ok(())
 }

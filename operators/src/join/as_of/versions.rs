@@ -32,9 +32,8 @@ impl<R> Versions<R> {
         (time <= last_of(*since, ttl)).then_some(version)
     }
 
-    /// Forgets the versions that hold at no time from `watermark` on. Returns the moment behind which there is more
-    /// to forget.
-    pub(super) fn forget(&mut self, watermark: Timestamp, ttl: Option<i64>) -> Option<Timestamp> {
+    /// Forgets the versions that hold at no time from `watermark` on.
+    pub(super) fn forget(&mut self, watermark: Timestamp, ttl: Option<i64>) {
         while let Some((second, _)) = self.0.get(1)
             && *second <= watermark
         {
@@ -45,6 +44,10 @@ impl<R> Versions<R> {
         {
             self.0.pop_front();
         }
+    }
+
+    /// The moment behind which there is one to forget.
+    pub(super) fn due(&self, ttl: Option<i64>) -> Option<Timestamp> {
         let runs_out = ttl.and_then(|_| Some(last_of(self.0.front()?.0, ttl)));
         let superseded = self.0.get(1).map(|(second, _)| *second);
         runs_out.into_iter().chain(superseded).min()

@@ -10,8 +10,10 @@ use millstream_engine::plan::{MakeOperator, OperatorVertex, Route};
 use millstream_engine::state::{State, StateKind};
 use millstream_engine::time::{Timestamp, whole_micros};
 
+use super::through;
 use crate::keyed::Key;
 use crate::pipe::Pipe;
+use crate::scope::Tail;
 use crate::stream::Stream;
 use operator::{Closures, TableJoin};
 
@@ -129,12 +131,11 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
         let vertex = OperatorVertex::named(name, "table join", make)
             .with_port(PortMaker::moving::<U>())
             .with_state(StateKind::of::<(T, K, V)>("table join", 1));
-        let joined = self.close().through(vertex);
-        let table = table.routed(Route::Broadcast);
-        for (output, _) in &joined.from {
-            table.connect(output.vertex, 1);
-        }
-        Stream::plain(joined)
+        // A table that ends needs no time.
+        let records = self.close();
+        let timed = records.timed;
+        let joined = through(records, &[table.routed(Route::Broadcast)], vertex);
+        Stream::plain(Tail { timed, ..joined })
     }
 }
 

@@ -8,6 +8,7 @@ use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::plan::Replica;
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::{Frontier, Timestamp, Watermark};
+use millstream_engine::why::{Explanation, Until, Wait};
 use millstream_engine::{Error, Result};
 
 use super::table::Table;
@@ -182,6 +183,24 @@ where
                 ..watermark
             })
         })
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let until = match self.settings.load {
+            TableLoad::At(moment) => Until::Watermark(moment),
+            _ => Until::InputEnd {
+                input: TABLE,
+                from: Vec::new(),
+            },
+        };
+        let wait = Wait::new(
+            "the record that is answered when the table is loaded",
+            until,
+        );
+        why.waits(wait.first_of(self.waiting.len()));
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

@@ -5,12 +5,12 @@ use millstream_engine::time::Timestamp;
 use millstream_engine::{Error, Result};
 
 use super::BroadcastTable;
-use crate::join::slots::Slots;
+use crate::join::due_keys::DueKeys;
 use crate::keyed::Key;
 
 /// A table of a bounded number of keys, each forgotten when it was not updated for long.
 pub(super) struct Table<K, V> {
-    slots: Slots<K, Option<Row<V>>>,
+    rows: DueKeys<K, Option<Row<V>>>,
     most_keys: usize,
     ttl: Option<i64>,
 }
@@ -27,23 +27,23 @@ const BUCKETS: i64 = 64;
 impl<K: Key, V> Table<K, V> {
     pub(super) fn new(settings: BroadcastTable) -> Self {
         Table {
-            slots: Slots::new(settings.ttl.unwrap_or(0) / BUCKETS),
+            rows: DueKeys::new(settings.ttl.unwrap_or(0) / BUCKETS),
             most_keys: settings.most_keys,
             ttl: settings.ttl,
         }
     }
 
     pub(super) fn get(&mut self, key: &K) -> Option<&V> {
-        let number = self.slots.find(KeyHash::of(key), key)?;
-        let row = self.slots.get_mut(number)?.state.as_ref()?;
-        Some(&row.value)
+        let number = self.rows.find(KeyHash::of(key), key)?;
+        let (_, _, row) = self.rows.get_mut(number)?;
+        Some(&row.as_ref()?.value)
     }
 
     /// Sets what is under a key, or takes it out.
     pub(super) fn update(&mut self, key: K, value: Option<V>, now: Timestamp) -> Result<()> {
         let Some(value) = value else {
-            if let Some(number) = self.slots.find(KeyHash::of(&key), &key) {
-                self.slots.remove(number);
+            if let Some(number) = self.rows.find(KeyHash::of(&key), &key) {
+                self.rows.remove(number);
             }
             return Ok(());
         };
@@ -55,14 +55,14 @@ impl<K: Key, V> Table<K, V> {
     }
 
     pub(super) fn set(&mut self, key: K, value: V, last: Timestamp) -> Result<()> {
-        let number = self.slots.place(KeyHash::of(&key), key);
-        if let Some(slot) = self.slots.get_mut(number) {
-            slot.state = Some(Row { value, last });
+        let number = self.rows.place(KeyHash::of(&key), key);
+        if let Some((_, _, row)) = self.rows.get_mut(number) {
+            *row = Some(Row { value, last });
         }
         if self.ttl.is_some() {
-            self.slots.visit_behind(number, last);
+            self.rows.due_behind(number, last);
         }
-        if self.slots.len() > self.most_keys {
+        if self.rows.len() > self.most_keys {
             return Err(Error::user(format!(
                 "its table has more than {} keys: allow for more by `BroadcastTable::up_to`, or have keys \
                  forgotten by `with_ttl`",
@@ -74,7 +74,7 @@ impl<K: Key, V> Table<K, V> {
 
     /// When there may be something to forget.
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
-        let earliest = self.slots.earliest_visit()?;
+        let earliest = self.rows.earliest()?;
         Some(Timestamp::from_micros(
             earliest.as_micros().saturating_add(1),
         ))
@@ -82,23 +82,23 @@ impl<K: Key, V> Table<K, V> {
 
     /// Forgets what was not updated for long.
     pub(super) fn forget(&mut self, now: Timestamp) {
-        while let Some(number) = self.slots.next_visit(now) {
+        while let Some(number) = self.rows.next_due(Some(now)) {
             let row = self
-                .slots
+                .rows
                 .get_mut(number)
-                .and_then(|slot| slot.state.as_ref());
+                .and_then(|(_, _, row)| row.as_ref());
             match row.map(|row| row.last) {
-                // Updated since it was put down for this visit.
-                Some(last) if last >= now => self.slots.visit_behind(number, last),
-                _ => drop(self.slots.remove(number)),
+                // Updated since it was put down for this turn.
+                Some(last) if last >= now => self.rows.due_behind(number, last),
+                _ => self.rows.remove(number),
             }
         }
     }
 
     /// What is under each key, and until when.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V, Timestamp)> {
-        let rows = self.slots.iter();
-        rows.filter_map(|slot| Some((&slot.key, slot.state.as_ref()?)))
-            .map(|(key, row)| (key, &row.value, row.last))
+        let rows = self.rows.iter();
+        let rows = rows.filter_map(|(_, key, row)| Some((key, row.as_ref()?)));
+        rows.map(|(key, row)| (key, &row.value, row.last))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use millstream_engine::operator::Step;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -72,22 +73,22 @@ impl<T> Side<T> {
     }
 
     /// Forgets those for which the last moment a partner could be at is over, and gives those of them that had none,
-    /// until `alone` says to pause. Returns that moment of the first record that is left.
+    /// until `alone` says to pause.
     pub(super) fn forget(
         &mut self,
         until: Option<Timestamp>,
         last_of: impl Fn(Timestamp) -> Timestamp,
-        mut alone: impl FnMut(&T, Timestamp) -> bool,
-    ) -> Option<Timestamp> {
-        let mut pause = false;
-        loop {
-            let last = last_of(self.first()?.time);
-            if pause || until.is_some_and(|watermark| last >= watermark) {
-                return Some(last);
+        mut alone: impl FnMut(&T, Timestamp) -> Step,
+    ) -> Step {
+        while let Some(last) = self.first().map(|first| last_of(first.time))
+            && until.is_none_or(|watermark| last < watermark)
+            && let Some(record) = self.pop_first()
+        {
+            if !record.matched && alone(&record.value, record.time.max(last)) == Step::More {
+                return Step::More;
             }
-            let record = self.pop_first()?;
-            pause = !record.matched && alone(&record.value, record.time.max(last));
         }
+        Step::Done
     }
 
     fn pop_first(&mut self) -> Option<Kept<T>> {

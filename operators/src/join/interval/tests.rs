@@ -5,11 +5,21 @@ use millstream_engine::operator::Operator;
 use proptest::prelude::*;
 
 use super::*;
-use crate::join::testing::{batch, collect, in_steps, outbox, records, shown, watermark};
-use crate::testing::{Given, entry, given_in_time, script, show};
+use crate::join::testing::{
+    batch, collect, collect_late, in_steps, outbox, outbox_with_late, records, shown, watermark,
+};
+use crate::testing::{Given, at, entry, given_in_time, script, show};
+
+/// The operator, which gives its late records.
+fn near<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
+    interval: Interval,
+    pairing: P,
+) -> KeyedJoin<K, L, R, Near<P>> {
+    KeyedJoin::new(Near { interval, pairing }, true)
+}
 
 fn harness<P: Pairing<String, i64, i64, Out = String>>(interval: Interval, pairing: P) -> Harness {
-    Harness::new(move |_| IntervalJoin::<String, i64, i64, P>::new(interval, pairing.clone()))
+    Harness::new(move |_| near::<String, i64, i64, P>(interval, pairing.clone()))
         .with_keyed_input(entry)
         .with_keyed_input(entry)
         .with_output(show::<String>)
@@ -107,7 +117,7 @@ type Pair = Keyed<u32, (Option<u32>, Option<u32>)>;
 
 fn numbers(lower: i64, upper: i64) -> impl Operator {
     let full = FullOuter(|_: &u32, l: Option<&u32>, r: Option<&u32>| (l.copied(), r.copied()));
-    IntervalJoin::<u32, u32, u32, _>::new(Interval::of_micros(lower, upper), full)
+    near::<u32, u32, u32, _>(Interval::of_micros(lower, upper), full)
 }
 
 #[test]
@@ -131,15 +141,25 @@ fn lonely_records_leave_in_steps_and_a_snapshot_between_loses_none() {
 }
 
 #[test]
-fn late_records_are_counted_and_meet_nobody() {
-    let (mut operator, mut out) = (numbers(-5, 5), outbox::<Pair>());
+fn late_records_are_given_as_such_and_meet_nobody() {
+    let mut operator = numbers(-5, 5);
+    let mut out = outbox_with_late::<Pair, Keyed<u32, Either<u32, u32>>>();
     operator
         .on_batch(0, &mut batch([(1, 1, 10)]), &mut out)
         .unwrap();
     operator.on_watermark(watermark(12), &mut out).unwrap();
     let mut records: AnyBatch = batch([(1, 2, 11), (1, 3, 12)]);
     operator.on_batch(1, &mut records, &mut out).unwrap();
-    assert_eq!(out.take_late(), 1);
+    operator
+        .on_batch(0, &mut batch([(1, 4, 9)]), &mut out)
+        .unwrap();
+    assert_eq!(out.take_late(), 2);
+    let late = collect_late::<Keyed<u32, Either<u32, u32>>>(&mut out);
+    let expected = [(Either::Right(2), 11), (Either::Left(4), 9)];
+    assert_eq!(
+        late,
+        expected.map(|(late, time)| (Keyed::new(1, late), at(time)))
+    );
     let (pairs, _) = collect::<Pair>(&mut out);
     assert_eq!(
         pairs.iter().map(|pair| pair.value).collect::<Vec<_>>(),
@@ -151,7 +171,7 @@ fn late_records_are_counted_and_meet_nobody() {
 fn state_is_that_of_the_interval_whatever_keys_come_and_go() {
     let interval = Interval::of_micros(0, 100);
     let inner = Inner(|_: &u32, l: &u32, r: &u32| (*l, *r));
-    let mut operator = IntervalJoin::<u32, u32, u32, _>::new(interval, inner);
+    let mut operator = near::<u32, u32, u32, _>(interval, inner);
     let mut out = outbox::<Keyed<u32, (u32, u32)>>();
     for round in 0..200u32 {
         let time = i64::from(round) * 10;
@@ -160,10 +180,11 @@ fn state_is_that_of_the_interval_whatever_keys_come_and_go() {
             .on_batch(round as usize % 2, &mut batch(records), &mut out)
             .unwrap();
         operator.on_watermark(watermark(time), &mut out).unwrap();
-        assert!(operator.keys() <= 12 * 50, "{} keys", operator.keys());
+        let keys = operator.kept().count();
+        assert!(keys <= 12 * 50, "{keys} keys");
     }
     operator.on_watermark(watermark(10_000), &mut out).unwrap();
-    assert_eq!(operator.keys(), 0);
+    assert_eq!(operator.kept().count(), 0);
 }
 
 #[test]

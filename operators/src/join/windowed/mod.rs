@@ -8,13 +8,14 @@ pub(super) use sides::Sides;
 
 use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
-use millstream_engine::key::{KeyHash, Keyed};
+use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
-use millstream_engine::outbox::{AnyPort, Outbox, Port};
+use millstream_engine::outbox::{Outbox, Port};
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
+use super::keyed::put;
 use super::pairing::Pairing;
 use crate::keyed::Key;
 use crate::window::{Window, WindowAssigner};
@@ -27,6 +28,7 @@ pub(super) type Cursor = (usize, usize);
 pub(super) struct Windowed<W, K, S, M> {
     slices: Slices<W, K, S>,
     make: M,
+    gives_late: bool,
 }
 
 /// Makes the results of a key and window.
@@ -46,10 +48,11 @@ pub(super) trait MakeResults<K, S>: Clone + Send + 'static {
 }
 
 impl<W: WindowAssigner, K: Key, S: Sides, M> Windowed<W, K, S, M> {
-    pub(super) fn new(windows: W, make: M) -> Self {
+    pub(super) fn new(windows: W, make: M, gives_late: bool) -> Self {
         Windowed {
             slices: Slices::new(windows),
             make,
+            gives_late,
         }
     }
 }
@@ -62,9 +65,7 @@ where
     M: MakeResults<K, S>,
 {
     fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let late = S::take(&mut self.slices, input, batch)?;
-        out.count_late(late);
-        Ok(())
+        S::take(&mut self.slices, input, batch, self.gives_late, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
@@ -105,24 +106,9 @@ where
                 cursor,
             } = given;
             let port: &mut Port<Keyed<K, M::Out>> = out.port(0)?;
-            let put = &mut |value| put(port, hash, key, value, window.last());
+            let put = &mut |value| put(port, hash, key, Some(value), window.last());
             Ok(make.make(key, window, sides, cursor, put))
         })
-    }
-}
-
-fn put<K: Key, U: Send + 'static>(
-    port: &mut Port<Keyed<K, U>>,
-    hash: KeyHash,
-    key: &K,
-    value: U,
-    time: Timestamp,
-) -> Step {
-    let key = key.clone();
-    port.push_keyed(hash, Keyed { hash, key, value }, time);
-    match port.is_full() {
-        true => Step::More,
-        false => Step::Done,
     }
 }
 

@@ -2,43 +2,56 @@
 
 use millstream_engine::batch::AnyBatch;
 use millstream_engine::key::Keyed;
+use millstream_engine::outbox::Outbox;
 use millstream_engine::state::State;
 use millstream_engine::{Error, Result};
 
 use super::slices::{Place, Slices};
+use crate::join::late::{put_late, set_aside};
 use crate::keyed::Key;
+use crate::stream::{Either, OneOf3, OneOf4};
 use crate::window::WindowAssigner;
 
 /// The records of several inputs, each input's in the order they came: a tuple of vectors.
 pub(crate) trait Sides: State + Default {
-    /// Takes the records of a batch in; says how many are late.
+    /// A late record of any of them.
+    type Late: Send + 'static;
+
+    /// Takes the records of a batch in; those that are late it counts, and puts out if it `gives_late`.
     fn take<W: WindowAssigner, K: Key>(
         slices: &mut Slices<W, K, Self>,
         input: usize,
         batch: &mut AnyBatch,
-    ) -> Result<u64>;
+        gives_late: bool,
+        out: &mut Outbox,
+    ) -> Result<()>;
 
     /// Adds those of `later` behind these.
     fn append(&mut self, later: Self);
 }
 
-/// Takes the records of a batch in, each where `keep` puts it.
+/// Takes the records of a batch in, each where `keep` puts it; those that are late are given as what `late_of` makes
+/// of them.
 fn take<W: WindowAssigner, K: Key, S: Sides, T: Send + 'static>(
     slices: &mut Slices<W, K, S>,
     batch: &mut AnyBatch,
     keep: impl Fn(&mut S, T),
-) -> Result<u64> {
-    let mut late = 0;
+    late_of: Option<impl Fn(T) -> S::Late>,
+    out: &mut Outbox,
+) -> Result<()> {
+    let mut late = Vec::new();
     let batch = batch.of::<Keyed<K, T>>()?;
     for record in batch.records.drain(..) {
-        let Keyed { hash, key, value } = record.value;
         match slices.place(record.time, batch.arrival) {
-            Place::In(place) => keep(slices.sides(place, hash, key), value),
-            Place::Late => late += 1,
+            Place::In(place) => {
+                let Keyed { hash, key, value } = record.value;
+                keep(slices.sides(place, hash, key), value);
+            }
+            Place::Late => set_aside(&mut late, record),
             Place::Nowhere => {}
         }
     }
-    Ok(late)
+    put_late(late, late_of, out)
 }
 
 /// Most keys have one record of an input in a window: room for four would be most of the state.
@@ -51,15 +64,22 @@ fn push<T>(records: &mut Vec<T>, record: T) {
 }
 
 macro_rules! sides {
-    ($($input:tt $type:ident),+) => {
+    ($late:ident: $($input:tt $type:ident $branch:ident),+) => {
         impl<$($type: State),+> Sides for ($(Vec<$type>,)+) {
+            type Late = $late<$($type),+>;
+
             fn take<W: WindowAssigner, K: Key>(
                 slices: &mut Slices<W, K, Self>,
                 input: usize,
                 batch: &mut AnyBatch,
-            ) -> Result<u64> {
+                gives_late: bool,
+                out: &mut Outbox,
+            ) -> Result<()> {
                 match input {
-                    $($input => take(slices, batch, |sides, value: $type| push(&mut sides.$input, value)),)+
+                    $($input => {
+                        let keep = |sides: &mut Self, value: $type| push(&mut sides.$input, value);
+                        take(slices, batch, keep, gives_late.then_some($late::$branch), out)
+                    })+
                     _ => Err(Error::internal(format!("a join without input {input}"))),
                 }
             }
@@ -71,9 +91,9 @@ macro_rules! sides {
     };
 }
 
-sides!(0 A, 1 B);
-sides!(0 A, 1 B, 2 C);
-sides!(0 A, 1 B, 2 C, 3 D);
+sides!(Either: 0 A Left, 1 B Right);
+sides!(OneOf3: 0 A First, 1 B Second, 2 C Third);
+sides!(OneOf4: 0 A First, 1 B Second, 2 C Third, 3 D Fourth);
 
 /// All records of one input under one key, in one window: what [`Cogroup`](crate::Cogroup) gives to its closure.
 #[derive(Clone, Debug)]

@@ -7,8 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::join::cogroup::Grouped;
 use crate::join::pairing::{FullOuter, Inner, LeftOuter, RightOuter};
-use crate::join::testing::{batch, collect, in_steps, outbox, records, shown, watermark};
-use crate::testing::{Given, entry, given_in_time, script, show};
+use crate::join::testing::{
+    batch, collect, collect_late, in_steps, outbox, outbox_with_late, records, shown, watermark,
+};
+use crate::stream::Either;
+use crate::testing::{Given, at, entry, given_in_time, script, show};
 use crate::{Sliding, Tumbling};
 
 type Both = (Vec<i64>, Vec<i64>);
@@ -28,7 +31,7 @@ where
     P: Pairing<String, i64, i64, Out = String>,
 {
     let make = Pairs(pairing);
-    Harness::new(move |_| Windowed::<W, String, Both, _>::new(windows.clone(), make.clone()))
+    Harness::new(move |_| Windowed::<W, String, Both, _>::new(windows.clone(), make.clone(), true))
         .with_keyed_input(entry)
         .with_keyed_input(entry)
         .with_output(show::<String>)
@@ -186,7 +189,7 @@ proptest! {
                 assert_eq!(a.len(), a.iter().count());
                 text([a.iter(), b.iter(), c.iter()].map(|values| values.copied().collect()))
             };
-            Windowed::<Sliding, String, All, _>::new(windows, Grouped(f))
+            Windowed::<Sliding, String, All, _>::new(windows, Grouped(f), true)
         });
         let harness = harness
             .with_keyed_input(entry)
@@ -208,11 +211,12 @@ proptest! {
 }
 
 type Pair = Keyed<u32, (u32, u32)>;
+type Late = Keyed<u32, Either<u32, u32>>;
 type Numbers = (Vec<u32>, Vec<u32>);
 
 fn numbers<W: WindowAssigner>(windows: W) -> impl Operator {
     let inner = Inner(|_: &u32, left: &u32, right: &u32| (*left, *right));
-    Windowed::<W, u32, Numbers, _>::new(windows, Pairs(inner))
+    Windowed::<W, u32, Numbers, _>::new(windows, Pairs(inner), true)
 }
 
 #[test]
@@ -242,7 +246,8 @@ fn a_large_product_leaves_in_steps_and_a_snapshot_between_loses_nothing() {
 
 #[test]
 fn late_is_what_comes_when_all_its_windows_are_closed() {
-    let (mut operator, mut out) = (numbers(sliding(10, 5)), outbox::<Pair>());
+    let mut operator = numbers(sliding(10, 5));
+    let mut out = outbox_with_late::<Pair, Late>();
     operator
         .on_batch(0, &mut batch([(1, 7, 8)]), &mut out)
         .unwrap();
@@ -252,6 +257,8 @@ fn late_is_what_comes_when_all_its_windows_are_closed() {
         .on_batch(1, &mut batch([(1, 2, 4), (1, 3, 6)]), &mut out)
         .unwrap();
     assert_eq!(out.take_late(), 1);
+    let late = collect_late::<Late>(&mut out);
+    assert_eq!(late, [(Keyed::new(1, Either::Right(2)), at(4))]);
     operator
         .on_batch(0, &mut batch([(1, 9, 11)]), &mut out)
         .unwrap();
@@ -266,7 +273,8 @@ fn late_is_what_comes_when_all_its_windows_are_closed() {
 
 #[test]
 fn in_a_gap_between_windows_nothing_is_late() {
-    let (mut operator, mut out) = (numbers(sliding(5, 10)), outbox::<Pair>());
+    let mut operator = numbers(sliding(5, 10));
+    let mut out = outbox_with_late::<Pair, Late>();
     operator.on_watermark(watermark(30), &mut out).unwrap();
     operator
         .on_batch(0, &mut batch([(1, 1, 7), (1, 2, 3)]), &mut out)

@@ -33,7 +33,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
 
     /// The window that is the next to speak when time comes to its end. (One that grows stands in its turn still: so
     /// the first one is not always that.)
-    fn first_to_speak(&self) -> Option<&Slot<K, A::State>> {
+    fn first_to_speak(&self) -> Option<&Slot<A::State>> {
         let turns = self.ends.iter().take(LOOKED_AT);
         let slots = turns.filter_map(|(at, id)| {
             let slot = self.slots.get(id)?;
@@ -51,14 +51,14 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
 
 impl Rules {
     /// When a window speaks for the first time, or, if it has ended, for the last.
-    fn speaks_at<K, S>(&self, slot: &Slot<K, S>) -> Timestamp {
+    fn speaks_at<S>(&self, slot: &Slot<S>) -> Timestamp {
         match slot.kept.ended {
             false => slot.kept.window.end,
             true => slot.kept.window.end + self.lateness,
         }
     }
 
-    fn end_of<K, S>(&self, slot: &Slot<K, S>) -> Wait {
+    fn end_of<S>(&self, slot: &Slot<S>) -> Wait {
         let (at, told) = (self.speaks_at(slot), slot.kept.window.told());
         let until = match at {
             Timestamp::MAX => Until::InputEnd {
@@ -74,7 +74,7 @@ impl Rules {
     }
 
     /// If the trigger counts records: how many there are of how many.
-    fn records_of<K, S>(&self, slot: &Slot<K, S>) -> Option<Wait> {
+    fn records_of<S>(&self, slot: &Slot<S>) -> Option<Wait> {
         let kept = &slot.kept;
         let every = match kept.ended {
             true => Some(self.trigger.late),

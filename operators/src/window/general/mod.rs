@@ -136,7 +136,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         }
         let mut kept = Kept::new(window);
         kept.ended = window.end <= self.now;
-        let id = self.slots.insert(Slot::new(hash, key.clone(), kept));
+        let id = self.slots.insert(key.clone(), Slot::new(hash, kept));
         self.arm(id);
         Some(id)
     }

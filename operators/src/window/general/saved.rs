@@ -20,8 +20,8 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
         let moments: Moments = (self.now, self.pulses.dues());
         state.put_piece(MOMENTS, &moments)?;
-        for slot in self.slots.iter() {
-            state.put(slot.hash, &(&slot.key, &slot.kept))?;
+        for (key, slot) in self.slots.iter() {
+            state.put(slot.hash, &(key, &slot.kept))?;
         }
         Ok(())
     }
@@ -38,8 +38,8 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         self.now = now.unwrap_or(Timestamp::MIN);
         for value in state.values::<(K, Kept<A::State>)>() {
             let (key, kept) = value?;
-            let (late, unsaid) = (kept.ended, kept.unsaid);
-            let id = self.slots.insert(Slot::new(KeyHash::of(&key), key, kept));
+            let (hash, late, unsaid) = (KeyHash::of(&key), kept.ended, kept.unsaid);
+            let id = self.slots.insert(key, Slot::new(hash, kept));
             self.arm(id);
             if unsaid > 0
                 && let Some(slot) = self.slots.get_mut(id)

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::window::{Pane, Window};
 
 /// A window of a key.
-pub(super) struct Slot<K, S> {
+pub(super) struct Slot<S> {
+    /// Of its key.
     pub(super) hash: KeyHash,
-    pub(super) key: K,
     pub(super) kept: Kept<S>,
     /// When its turn comes in [`Ends`](super::moments::Ends).
     pub(super) alarm: Option<Timestamp>,
@@ -46,11 +46,10 @@ pub(super) struct Said<S> {
     pub(super) state: S,
 }
 
-impl<K, S> Slot<K, S> {
-    pub(super) fn new(hash: KeyHash, key: K, kept: Kept<S>) -> Self {
+impl<S> Slot<S> {
+    pub(super) fn new(hash: KeyHash, kept: Kept<S>) -> Self {
         Slot {
             hash,
-            key,
             kept,
             alarm: None,
             waits: 0,

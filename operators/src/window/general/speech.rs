@@ -21,7 +21,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         last: bool,
         out: &mut Outbox,
     ) -> Result<()> {
-        let Some(slot) = self.slots.get_mut(id) else {
+        let Some((key, slot)) = self.slots.with_key(id) else {
             return Ok(());
         };
         let kept = &mut slot.kept;
@@ -40,12 +40,12 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
                             state,
                         }| {
             let value = WindowResult {
-                key: slot.key.clone(),
+                key: key.clone(),
                 window,
                 pane,
                 value: self.aggregate.finish(state),
             };
-            let (hash, key) = (slot.hash, slot.key.clone());
+            let (hash, key) = (slot.hash, key.clone());
             port.push_keyed(hash, Keyed { hash, key, value }, time);
         };
         for mut said in kept.said.drain(..) {

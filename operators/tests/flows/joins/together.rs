@@ -2,12 +2,12 @@
 
 use std::convert::Infallible;
 
+use millstream::latency::LatencySettings;
 use millstream::operators::{AsOf, BroadcastTable, Interval, LookupCache, Sliding, TableLoad};
 use millstream::prelude::*;
 use millstream::runtime;
 
-/// Key, number, and second.
-type Record = (u64, u64, i64);
+use super::{Rates, Record, name_of, pair, pairs, side, sorted, within};
 
 const LEFT: u64 = 40;
 const RIGHT: u64 = 30;
@@ -22,54 +22,11 @@ fn right(n: u64) -> Record {
     (n % 4, 100 + n, 4 * n as i64 - (7 * n % 11) as i64 - 40)
 }
 
-/// What a place is called; some are not.
-fn name_of(key: u64) -> Option<String> {
-    (key != 3).then(|| format!("<{key}>"))
-}
-
-fn number(record: Option<&Record>) -> String {
-    record.map_or("-".to_owned(), |record| record.1.to_string())
-}
-
-fn pair(of: &str, l: Option<&Record>, r: Option<&Record>) -> String {
-    format!("{of} {} {}", number(l), number(r))
-}
-
-/// How many records of each input come in a second.
-#[derive(Clone, Copy)]
-struct Rates {
-    left: u32,
-    right: u32,
-    table: u32,
-}
-
-impl Rates {
-    /// Each input is at times the slow one, and at times the fast one.
-    fn of(seed: u64) -> Rates {
-        let rate = |n: u64| [200, 2_000, 20_000][n as usize % 3];
-        Rates {
-            left: rate(seed),
-            right: rate(seed / 3),
-            table: rate(seed / 9),
-        }
-    }
-}
-
 fn flow(results: &Collect<String>, rates: Rates) -> Flow {
     let out = results.clone();
-    Flow::new("joins", move |flow| {
-        let side = |name: &str, of: fn(u64) -> Record, count, rate| {
-            flow.source(
-                name,
-                Generator::new(move |n, _| of(n))
-                    .with_count(count)
-                    .with_rate(rate),
-            )
-            .event_time(
-                |record| Timestamp::from_secs(record.2),
-                Lateness::bounded(seconds(20)),
-            )
-        };
+    let flow = Flow::new("joins", move |flow| {
+        let side =
+            |name: &str, of: fn(u64) -> Record, count, rate| side(flow, name, of, count, rate);
         let lefts = side("left", left, LEFT, rates.left);
         let left = lefts.clone().key_by(|record| record.0);
         let right = side("right", right, RIGHT, rates.right).key_by(|record| record.0);
@@ -134,7 +91,9 @@ fn flow(results: &Collect<String>, rates: Rates) -> Flow {
             .union(table)
             .union(looked_up)
             .sink("out", out.sink());
-    })
+    });
+    // Histograms would be most of the work.
+    flow.with_latency(LatencySettings::off())
 }
 
 /// The same by going over all of it again and again.
@@ -144,21 +103,8 @@ fn naive() -> Vec<String> {
     let mut rows = Vec::new();
     let mut join =
         |of: &str, lefts: &[Record], rights: &[Record], fits: &dyn Fn(i64, i64) -> bool| {
-            let fits = |l: &Record, r: &Record| l.0 == r.0 && fits(l.2, r.2);
-            for l in lefts {
-                let partners = rights.iter().filter(|r| fits(l, r));
-                rows.extend(partners.map(|r| pair(of, Some(l), Some(r))));
-                if !rights.iter().any(|r| fits(l, r)) {
-                    rows.push(pair(of, Some(l), None));
-                }
-            }
-            let lonely = rights.iter().filter(|r| !lefts.iter().any(|l| fits(l, r)));
-            rows.extend(lonely.map(|r| pair(of, None, Some(r))));
+            rows.extend(pairs(of, lefts, rights, (true, true), fits));
         };
-    let within = |all: &[Record], start: i64, size: i64| -> Vec<Record> {
-        let within = |record: &&Record| (start..start + size).contains(&record.2);
-        all.iter().filter(within).copied().collect()
-    };
     for start in (-100..300).step_by(10) {
         join(
             "window",
@@ -191,11 +137,6 @@ fn naive() -> Vec<String> {
         rows.push(format!("table {} {:?}", l.1, name_of(l.0)));
         rows.push(format!("look-up {} {:?}", l.1, name_of(l.0)));
     }
-    rows.sort();
-    rows
-}
-
-fn sorted(mut rows: Vec<String>) -> Vec<String> {
     rows.sort();
     rows
 }

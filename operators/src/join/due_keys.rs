@@ -1,0 +1,112 @@
+//! State by key that has its turn when time has passed a moment.
+
+use millstream_engine::key::KeyHash;
+use millstream_engine::time::Timestamp;
+
+use super::deadlines::Deadlines;
+use crate::keyed::{Entry, KeySlots};
+
+/// State of type `S` for each key, and when the key is due.
+///
+/// Keys have numbers while they are here, so that those due are found without hashing. No step of time looks at keys
+/// that are not due.
+pub(super) struct DueKeys<K, S> {
+    keys: KeySlots<K, Dated<S>>,
+    deadlines: Deadlines,
+}
+
+#[derive(Default)]
+struct Dated<S> {
+    state: S,
+    /// When the key is due next. A deadline that is not this one is out of date.
+    due: Option<Timestamp>,
+}
+
+impl<K: Eq, S: Default> DueKeys<K, S> {
+    /// `width`: that of the buckets of [`Deadlines`].
+    pub(super) fn new(width: i64) -> Self {
+        DueKeys {
+            keys: KeySlots::new(),
+            deadlines: Deadlines::new(width),
+        }
+    }
+
+    /// Brings what is kept of the next few of these keys near.
+    #[inline]
+    pub(super) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) {
+        self.keys.prefetch(hashes, |_| 0);
+    }
+
+    /// The number of a key, if it is here.
+    #[inline]
+    pub(super) fn find(&self, hash: KeyHash, key: &K) -> Option<u32> {
+        self.keys.find(hash, key)
+    }
+
+    /// The number of a key, which is taken up if it is new.
+    #[inline]
+    pub(super) fn place(&mut self, hash: KeyHash, key: K) -> u32 {
+        self.keys.slot_of(hash, key, Dated::default).0
+    }
+
+    /// A key and its state.
+    #[inline]
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<(KeyHash, &K, &mut S)> {
+        let Entry { hash, key, state } = self.keys.get_mut(number)?;
+        Some((*hash, key, &mut state.state))
+    }
+
+    /// Forgets a key.
+    pub(super) fn remove(&mut self, number: u32) {
+        self.keys.remove(number);
+    }
+
+    /// Has a key due when time has passed `deadline`, or before.
+    #[inline]
+    pub(super) fn due_behind(&mut self, number: u32, deadline: Timestamp) {
+        if let Some(Entry { state, .. }) = self.keys.get_mut(number)
+            && state.due.is_none_or(|due| deadline < due)
+        {
+            state.due = Some(deadline);
+            self.deadlines.add(deadline, number);
+        }
+    }
+
+    /// The next key that is due now that time has come to `until`, or at any time, once there is no more of it.
+    /// Whoever takes it says when it is due again.
+    pub(super) fn next_due(&mut self, until: Option<Timestamp>) -> Option<u32> {
+        loop {
+            let (deadline, number) = self.deadlines.pop(until)?;
+            if let Some(Entry { state, .. }) = self.keys.get_mut(number)
+                && state.due == Some(deadline)
+            {
+                state.due = None;
+                return Some(number);
+            }
+        }
+    }
+
+    /// A moment that no key is due before; later than `now` once there was no next one.
+    pub(super) fn earliest(&self) -> Option<Timestamp> {
+        self.deadlines.earliest()
+    }
+
+    /// The least moment that `of` says of a key's state, which is never before the key is due.
+    pub(super) fn least(&self, of: impl Fn(&S) -> Option<Timestamp>) -> Option<Timestamp> {
+        self.deadlines.least(|deadline, number| {
+            let Dated { state, due } = &self.keys.get(number)?.state;
+            of(state).filter(|_| *due == Some(deadline))
+        })
+    }
+
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// All keys, in an order that follows from what was done to them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (KeyHash, &K, &S)> {
+        let entries = self.keys.iter().map(|(_, entry)| entry);
+        entries.map(|Entry { hash, key, state }| (*hash, key, &state.state))
+    }
+}

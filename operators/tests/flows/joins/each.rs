@@ -1,0 +1,286 @@
+//! Each join under a thousand schedules: the output stays the same, whichever input comes first.
+
+use std::convert::Infallible;
+
+use millstream::latency::LatencySettings;
+use millstream::operators::{AsOf, BroadcastTable, Interval, LookupCache, Sliding, TableLoad};
+use millstream::prelude::*;
+use millstream::runtime;
+
+use super::{Rates, Record, name_of, pair, pairs, side, sorted, within};
+
+const LEFT: u64 = 8;
+const RIGHT: u64 = 7;
+/// Of the windows, in seconds.
+const SIZE: i64 = 30;
+const SLIDE: i64 = 20;
+
+fn left(n: u64) -> Record {
+    (n % 2, n, 7 * n as i64 - (n * n % 20) as i64 - 10)
+}
+
+fn right(n: u64) -> Record {
+    (n % 3, 10 + n, 8 * n as i64 - (5 * n % 11) as i64 - 10)
+}
+
+fn all() -> (Vec<Record>, Vec<Record>) {
+    (
+        (0..LEFT).map(left).collect(),
+        (0..RIGHT).map(right).collect(),
+    )
+}
+
+fn starts() -> impl Iterator<Item = i64> {
+    (-100..200).step_by(SLIDE as usize)
+}
+
+fn windows() -> Sliding {
+    Sliding::of(seconds(SIZE as u64), seconds(SLIDE as u64))
+}
+
+type Side = KeyedStream<u64, Record>;
+type Rows = KeyedStream<u64, String>;
+
+/// Runs a flow of the two sides under a thousand seeds: it gives these rows and no others.
+fn check(joins: fn(&Scope, Stream<Record>, Side) -> Stream<String>, expected: Vec<String>) {
+    let expected = sorted(expected);
+    for seed in 0..1_000 {
+        let (results, rates) = (Collect::new(), Rates::of(seed));
+        let out = results.clone();
+        let flow = Flow::new("joins", move |flow| {
+            let lefts = side(flow, "lefts", left, LEFT, rates.left);
+            let rights = side(flow, "rights", right, RIGHT, rates.right).key_by(|record| record.0);
+            joins(flow, lefts, rights).sink("out", out.sink());
+        });
+        let parallelism = [1, 2, 1, 3][seed as usize / 27 % 4];
+        // Histograms would be most of the work.
+        let flow = flow.with_latency(LatencySettings::off());
+        let report = flow.with_parallelism(parallelism).simulate(seed).unwrap();
+        assert_eq!(report.late(), 0, "seed {seed}");
+        assert_eq!(sorted(results.take()), expected, "seed {seed}");
+    }
+}
+
+/// All of these in one.
+fn united(all: impl IntoIterator<Item = Rows>) -> Stream<String> {
+    let all = all.into_iter().reduce(KeyedStream::union);
+    all.unwrap().values().erase()
+}
+
+#[test]
+fn window_joins() {
+    let (lefts, rights) = all();
+    let mut expected = Vec::new();
+    for (of, outer) in [
+        ("inner", (false, false)),
+        ("left", (true, false)),
+        ("right", (false, true)),
+        ("full", (true, true)),
+    ] {
+        for start in starts() {
+            let (lefts, rights) = (within(&lefts, start, SIZE), within(&rights, start, SIZE));
+            expected.extend(pairs(of, &lefts, &rights, outer, &|_, _| true));
+        }
+    }
+    check(
+        |_, l, r| {
+            let l = l.key_by(|record| record.0);
+            let (first, second, third) = (l.clone(), l.clone(), l.clone());
+            united([
+                first.join("inner", r.clone(), windows(), |_, l, r| {
+                    pair("inner", Some(l), Some(r))
+                }),
+                second.left_join("left", r.clone(), windows(), |_, l, r| {
+                    pair("left", Some(l), r)
+                }),
+                third.right_join("right", r.clone(), windows(), |_, l, r| {
+                    pair("right", l, Some(r))
+                }),
+                l.full_join("full", r, windows(), |_, l, r| pair("full", l, r)),
+            ])
+        },
+        expected,
+    );
+}
+
+#[test]
+fn interval_joins() {
+    let (lefts, rights) = all();
+    let near = |l, r| (l - 4..=l + 9).contains(&r);
+    let mut expected = Vec::new();
+    for (of, outer) in [
+        ("inner", (false, false)),
+        ("left", (true, false)),
+        ("right", (false, true)),
+        ("full", (true, true)),
+    ] {
+        expected.extend(pairs(of, &lefts, &rights, outer, &near));
+    }
+    check(
+        |_, l, r| {
+            let l = l.key_by(|record| record.0);
+            let (first, second, third) = (l.clone(), l.clone(), l.clone());
+            let near = Interval::before_and_after(seconds(4), seconds(9));
+            united([
+                first.interval_join("inner", r.clone(), near, |_, l, r| {
+                    pair("inner", Some(l), Some(r))
+                }),
+                second.interval_left_join("left", r.clone(), near, |_, l, r| {
+                    pair("left", Some(l), r)
+                }),
+                third.interval_right_join("right", r.clone(), near, |_, l, r| {
+                    pair("right", l, Some(r))
+                }),
+                l.interval_full_join("full", r, near, |_, l, r| pair("full", l, r)),
+            ])
+        },
+        expected,
+    );
+}
+
+/// What each left record makes with the version of its time.
+fn versions(of: &str, outer: bool, ttl: i64) -> Vec<String> {
+    let (lefts, rights) = all();
+    let mut rows = Vec::new();
+    for l in &lefts {
+        let versions = rights.iter().filter(|r| r.0 == l.0 && r.2 <= l.2);
+        let version = versions.max_by_key(|r| r.2).filter(|r| l.2 <= r.2 + ttl);
+        if outer || version.is_some() {
+            rows.push(pair(of, Some(l), version));
+        }
+    }
+    rows
+}
+
+#[test]
+fn as_of_joins_that_wait() {
+    let mut expected = versions("inner", false, 1_000);
+    expected.extend(versions("left", true, 15));
+    check(
+        |_, l, r| {
+            let l = l.key_by(|record| record.0);
+            let exact = AsOf::caught_up();
+            united([
+                l.clone().as_of_join("inner", r.clone(), exact, |_, l, r| {
+                    pair("inner", Some(l), Some(r))
+                }),
+                l.as_of_left_join("left", r, exact.with_ttl(seconds(15)), |_, l, r| {
+                    pair("left", Some(l), r)
+                }),
+            ])
+        },
+        expected,
+    );
+}
+
+#[test]
+fn as_of_joins_that_do_not_wait_for_a_table_that_is_there() {
+    check(
+        |_, l, r| {
+            // By then the table has come, however slow it is.
+            let later = l.map_async("later", Ordered::up_to(100), |record| async move {
+                runtime::sleep(seconds(1)).await;
+                record
+            });
+            let at_once = AsOf::immediate();
+            united([later.key_by(|record| record.0).as_of_left_join(
+                "at-once",
+                r,
+                at_once,
+                |_, l, r| pair("at-once", Some(l), r),
+            )])
+        },
+        versions("at-once", true, 1_000),
+    );
+}
+
+#[test]
+fn joins_with_tables_and_services() {
+    let (lefts, _) = all();
+    let mut expected = Vec::new();
+    for record in &lefts {
+        for of in ["ended", "loaded", "asked"] {
+            expected.push(format!("{of} {} {:?}", record.1, name_of(record.0)));
+        }
+    }
+    check(
+        |flow, l, r| {
+            r.discard();
+            let names = |name: &str| {
+                let names = Generator::new(|n, _| (n, name_of(n))).with_count(4);
+                flow.source(name, names.with_rate(300))
+            };
+            let ended = l.clone().join_table(
+                "ended",
+                names("names"),
+                BroadcastTable::up_to(9, TableLoad::AtEnd),
+                |record| record.0,
+                |record, name| format!("ended {} {name:?}", record.1),
+            );
+            let loaded = l.clone().join_table(
+                "loaded",
+                names("timed-names").event_time(|_| Timestamp::from_secs(-100), Lateness::none()),
+                BroadcastTable::up_to(9, TableLoad::At(Timestamp::from_secs(0))),
+                |record| record.0,
+                |record, name| format!("loaded {} {name:?}", record.1),
+            );
+            let asked = l.lookup(
+                "asked",
+                Unordered::up_to(3),
+                LookupCache::up_to(1).with_ttl(millis(5)),
+                |record| record.0,
+                |key| async move {
+                    runtime::sleep(millis(key)).await;
+                    Ok::<_, Infallible>(name_of(key))
+                },
+                |record, name| {
+                    let name = name.unwrap_or_else(|never| match *never {});
+                    format!("asked {} {name:?}", record.1)
+                },
+            );
+            ended.union(loaded).union(asked)
+        },
+        expected,
+    );
+}
+
+#[test]
+fn cogroups_of_two_to_four() {
+    let (lefts, rights) = all();
+    let mut expected = Vec::new();
+    for start in starts() {
+        let (lefts, rights) = (within(&lefts, start, SIZE), within(&rights, start, SIZE));
+        for key in 0..3 {
+            let count = |all: &[Record]| all.iter().filter(|record| record.0 == key).count();
+            let (l, r) = (count(&lefts), count(&rights));
+            for counts in [&[l, r] as &[_], &[l, r, l], &[l, r, l, r]] {
+                if l + r > 0 {
+                    expected.push(format!("{key} {start} {counts:?}"));
+                }
+            }
+        }
+    }
+    fn row(key: &u64, window: Window, counts: &[usize]) -> String {
+        format!("{key} {} {counts:?}", window.start.as_millis() / 1_000)
+    }
+    check(
+        |_, l, r| {
+            let l = l.key_by(|record| record.0);
+            let two = l.clone().cogroup(r.clone());
+            let three = l.clone().cogroup(r.clone()).and(l.clone());
+            let four = l.clone().cogroup(r.clone()).and(l).and(r);
+            united([
+                two.window("two", windows(), |key, window, a, b| {
+                    row(key, window, &[a.len(), b.len()])
+                }),
+                three.window("three", windows(), |key, window, a, b, c| {
+                    row(key, window, &[a.len(), b.len(), c.len()])
+                }),
+                four.window("four", windows(), |key, window, a, b, c, d| {
+                    row(key, window, &[a.len(), b.len(), c.len(), d.len()])
+                }),
+            ])
+        },
+        expected,
+    );
+}

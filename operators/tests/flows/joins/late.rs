@@ -1,0 +1,169 @@
+//! What comes too late for a join: each record is in its results or among the late ones, and in one of them alone.
+
+use std::collections::BTreeSet;
+
+use millstream::latency::LatencySettings;
+use millstream::operators::{AsOf, Interval, OneOf3, OneOf4};
+use millstream::prelude::*;
+
+use super::{Rates, Record};
+
+const COUNT: u64 = 20;
+
+type Side = KeyedStream<u64, Record>;
+
+/// Key, number, and second: some are a minute behind those before them.
+fn left(n: u64) -> Record {
+    (n % 2, n, 10 * n as i64 - (n % 4 / 3 * 60) as i64)
+}
+
+fn right(n: u64) -> Record {
+    (n % 3, 100 + n, 12 * n as i64 - (n % 5 / 4 * 70) as i64)
+}
+
+fn numbers<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<u64> {
+    records.into_iter().map(|record| record.1).collect()
+}
+
+fn windows() -> Tumbling {
+    Tumbling::of(seconds(30))
+}
+
+/// A join, as the numbers of the records in each result, and those of the late ones.
+type Join = fn(Side, Side) -> (KeyedStream<u64, Vec<u64>>, Stream<u64>);
+
+/// Runs it under many schedules; `counts` says whether it counts late records that are in its results all the same.
+fn check(of: impl Fn(u64) -> bool, counts: bool, join: Join) {
+    let all = (0..COUNT).chain(100..100 + COUNT);
+    let all: BTreeSet<u64> = all.filter(|number| of(*number)).collect();
+    let mut missed = [0; 2];
+    for seed in 0..100 {
+        let (results, late) = (Collect::new(), Collect::new());
+        let (out, late_out) = (results.clone(), late.clone());
+        let rates = Rates::of(seed);
+        let flow = Flow::new("late", move |flow| {
+            let side = |name: &str, of: fn(u64) -> Record, rate| {
+                let records = Generator::new(move |n, _| of(n)).with_count(COUNT);
+                flow.source(name, records.with_rate(rate))
+                    .event_time(|record| Timestamp::from_secs(record.2), Lateness::none())
+                    .key_by(|record| record.0)
+            };
+            let (left, right) = (
+                side("lefts", left, rates.left),
+                side("rights", right, rates.right),
+            );
+            let (results, late) = join(left, right);
+            results.values().sink("results", out.sink());
+            late.sink("late", late_out.sink());
+        });
+        let flow = flow.with_latency(LatencySettings::off());
+        let flow = flow.with_parallelism(1 + seed as usize % 3);
+        let report = flow.simulate(seed).unwrap();
+        let late = late.take();
+        assert!(late.len() as u64 == report.late() || counts, "seed {seed}");
+        missed[0] += late.iter().filter(|number| **number < 100).count();
+        missed[1] += late.iter().filter(|number| **number >= 100).count();
+        let mut seen: BTreeSet<u64> = results.take().into_iter().flatten().collect();
+        seen.retain(|number| of(*number));
+        for number in late {
+            assert!(seen.insert(number), "seed {seed}: {number} is in both");
+        }
+        assert_eq!(seen, all, "seed {seed}");
+    }
+    assert!(missed[0] > 100 && (missed[1] > 100 || counts), "{missed:?}");
+}
+
+/// The number of a late record of either side.
+fn number(late: &Either<Record, Record>) -> u64 {
+    let (Either::Left(record) | Either::Right(record)) = late;
+    record.1
+}
+
+#[test]
+fn of_window_joins() {
+    check(
+        |_| true,
+        false,
+        |left, right| {
+            let (pairs, late) = left.join_with_late("pairs", right, windows(), |_, l, r| {
+                Some(numbers(l.into_iter().chain(r)))
+            });
+            (pairs, late.map(|_, late| number(&late)).erase())
+        },
+    );
+}
+
+#[test]
+fn of_interval_joins() {
+    check(
+        |_| true,
+        false,
+        |left, right| {
+            let near = Interval::around(seconds(10));
+            let (pairs, late) = left.interval_join_with_late("near", right, near, |_, l, r| {
+                Some(numbers(l.into_iter().chain(r)))
+            });
+            (pairs, late.map(|_, late| number(&late)).erase())
+        },
+    );
+}
+
+#[test]
+fn of_as_of_joins_its_records_alone() {
+    check(
+        |number| number < 100,
+        true,
+        |left, right| {
+            let exact = AsOf::caught_up();
+            let (answers, late) =
+                left.as_of_join_with_late("as-of", right, exact, |_, l, _| Some(vec![l.1]));
+            (answers, late.map(|_, late| late.1).erase())
+        },
+    );
+}
+
+#[test]
+fn of_cogroups() {
+    check(
+        |_| true,
+        false,
+        |left, right| {
+            let both = left.cogroup(right);
+            let (groups, late) = both.window_with_late("groups", windows(), |_, _, l, r| {
+                numbers(l.iter().chain(r.iter()))
+            });
+            (groups, late.map(|_, late| number(&late)).erase())
+        },
+    );
+    // A stream that is in it twice has each of its late records there twice: one of them is enough.
+    check(
+        |_| true,
+        true,
+        |left, right| {
+            let three = left.cogroup(right.clone()).and(right);
+            let (groups, late) = three.window_with_late("groups", windows(), |_, _, l, r, _| {
+                numbers(l.iter().chain(r.iter()))
+            });
+            let first = late.values().filter_map(|late| match late {
+                OneOf3::First(record) | OneOf3::Second(record) => Some(record.1),
+                OneOf3::Third(_) => None,
+            });
+            (groups, first.erase())
+        },
+    );
+    check(
+        |_| true,
+        true,
+        |left, right| {
+            let four = right.clone().cogroup(left.clone()).and(left).and(right);
+            let (groups, late) = four.window_with_late("groups", windows(), |_, _, _, _, l, r| {
+                numbers(l.iter().chain(r.iter()))
+            });
+            let last = late.values().filter_map(|late| match late {
+                OneOf4::Third(record) | OneOf4::Fourth(record) => Some(record.1),
+                OneOf4::First(_) | OneOf4::Second(_) => None,
+            });
+            (groups, last.erase())
+        },
+    );
+}

@@ -1,0 +1,89 @@
+//! Joins in whole flows: alone and together, late records, and what they say of event time.
+
+mod each;
+mod late;
+mod together;
+mod why;
+
+use millstream::prelude::*;
+
+/// Key, number, and second.
+type Record = (u64, u64, i64);
+
+/// What a place is called; some are not.
+fn name_of(key: u64) -> Option<String> {
+    (key != 3).then(|| format!("<{key}>"))
+}
+
+fn number(record: Option<&Record>) -> String {
+    record.map_or("-".to_owned(), |record| record.1.to_string())
+}
+
+fn pair(of: &str, l: Option<&Record>, r: Option<&Record>) -> String {
+    format!("{of} {} {}", number(l), number(r))
+}
+
+/// How many records of each input come in a second.
+#[derive(Clone, Copy)]
+struct Rates {
+    left: u32,
+    right: u32,
+    table: u32,
+}
+
+impl Rates {
+    /// Each input is at times the slow one, and at times the fast one.
+    fn of(seed: u64) -> Rates {
+        let rate = |n: u64| [200, 2_000, 20_000][n as usize % 3];
+        Rates {
+            left: rate(seed),
+            right: rate(seed / 3),
+            table: rate(seed / 9),
+        }
+    }
+}
+
+/// A stream of records that are out of order by less than 20 s.
+fn side(flow: &Scope, name: &str, of: fn(u64) -> Record, count: u64, rate: u32) -> Stream<Record> {
+    let records = Generator::new(move |n, _| of(n)).with_count(count);
+    flow.source(name, records.with_rate(rate))
+        .event_time(
+            |record| Timestamp::from_secs(record.2),
+            Lateness::bounded(seconds(20)),
+        )
+        .erase()
+}
+
+/// What a join of all these makes: a row for each pair of a key that `fits` by its times, and for each record without
+/// a partner of a side that is outer.
+fn pairs(
+    of: &str,
+    lefts: &[Record],
+    rights: &[Record],
+    outer: (bool, bool),
+    fits: &dyn Fn(i64, i64) -> bool,
+) -> Vec<String> {
+    let fits = |l: &Record, r: &Record| l.0 == r.0 && fits(l.2, r.2);
+    let mut rows = Vec::new();
+    for l in lefts {
+        let partners = rights.iter().filter(|r| fits(l, r));
+        rows.extend(partners.map(|r| pair(of, Some(l), Some(r))));
+        if outer.0 && !rights.iter().any(|r| fits(l, r)) {
+            rows.push(pair(of, Some(l), None));
+        }
+    }
+    let lonely = rights.iter().filter(|r| !lefts.iter().any(|l| fits(l, r)));
+    rows.extend(lonely.filter(|_| outer.1).map(|r| pair(of, None, Some(r))));
+    rows
+}
+
+/// Those of a window that starts at a second and is so long.
+fn within(all: &[Record], start: i64, size: i64) -> Vec<Record> {
+    let within = |record: &&Record| (start..start + size).contains(&record.2);
+    all.iter().filter(within).copied().collect()
+}
+
+fn sorted(mut rows: Vec<String>) -> Vec<String> {
+    rows.sort();
+    rows
+}
