@@ -14,7 +14,7 @@
 //! ```
 //!
 //! 1. **What** is a noun in the singular, with the times that name it: of several the one that is the next. "the window
-//!    from … to …", "the session from … to …", "an early pane of the window from … to …", "the timer of a key", "the
+//!    from … to …", "an early pane of the window from … to …", "the timer of a key", "the
 //!    call for the record of …", "the record of …".
 //! 2. **Of** is how many of the kind wait. A count that would have to be counted is left out, or is at most so many.
 //! 3. **Until** is one of [`Until`]: a watermark, a time of the wall clock, more records, an answer, the end of an input. It has not

@@ -33,7 +33,6 @@ impl<T> ByTime<T> {
             turn.count_late();
             return;
         }
-        // From the end: records mostly come in order.
         let place = self.0.partition_point(|(other, _)| *other <= time);
         self.0.insert(place, (time, record));
         if place == 0 {

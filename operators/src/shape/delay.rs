@@ -12,7 +12,7 @@ use crate::pipe::Pipe;
 use crate::stream::Stream;
 
 impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
-    /// Gives every record on `by` of processing time after it came, in the order they come: to try again later what
+    /// Passes every record on, `by` of processing time after it came, in the order they come: to try again later what
     /// failed, to give another stream a lead.
     ///
     /// Records keep their timestamps, and watermarks stay behind the records they came behind: what was not late

@@ -206,6 +206,10 @@ where
         }
     }
 
+    fn timer_name(&self) -> &str {
+        "the group of a key"
+    }
+
     fn on_timer(&self, _: Timer, group: &mut Group<G>, turn: &mut Turn<'_, K, G>) {
         group.put_out(turn);
     }

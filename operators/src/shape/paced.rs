@@ -12,6 +12,7 @@ use millstream_engine::runtime;
 use millstream_engine::source::PartitionNews;
 use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Frontier, Timestamp, Watermark};
+use millstream_engine::why::{Explanation, Until, Wait};
 use millstream_engine::{Error, Result};
 
 use super::waiting::{Saved, Stamps, Waiting};
@@ -49,9 +50,9 @@ pub(super) struct Paced<P: Pipe, G> {
     /// It has room while fewer wait.
     most: usize,
     replica: Replica,
-    /// Inputs that have not ended.
-    inputs: usize,
-    /// The inputs have ended: no timer of the task's will go off.
+    /// Partitions of the input that have not ended.
+    partitions: usize,
+    /// All have ended: no timer of the task's will go off.
     has_ended: bool,
     timer: Option<BoxFuture<'static, ()>>,
 }
@@ -68,7 +69,7 @@ where
             waiting: Waiting::new(),
             most,
             replica: replica.clone(),
-            inputs: 0,
+            partitions: 0,
             has_ended: false,
             timer: None,
         }
@@ -110,7 +111,7 @@ where
         if let Some(arrival) = oldest
             && !holds.is_zero()
         {
-            // Completed by the last begun: each was held for just so long.
+            // By design each was held for just so long, and no longer.
             out.note_held(arrival, held);
         }
         match self.due() {
@@ -167,12 +168,20 @@ where
         self.waiting.frontier(input)
     }
 
+    fn explain(&self, why: &mut Explanation) {
+        if let (Some((time, _)), Some(due)) = (self.waiting.first(), self.due()) {
+            let what = format!("the record of {time}");
+            let wait = Wait::new(what, Until::ProcessingTime(due));
+            why.waits(wait.first_of(self.waiting.len()));
+        }
+    }
+
     fn on_partition(&mut self, news: &PartitionNews) {
         match news {
-            PartitionNews::Assigned(..) => self.inputs += 1,
+            PartitionNews::Assigned(..) => self.partitions += 1,
             PartitionNews::Revoked(_) => {
-                self.inputs = self.inputs.saturating_sub(1);
-                self.has_ended = self.inputs == 0;
+                self.partitions = self.partitions.saturating_sub(1);
+                self.has_ended = self.partitions == 0;
             }
             PartitionNews::Idle(_) => {}
         }

@@ -58,6 +58,10 @@ impl<K: Key, T: State> Process<K, T> for Sort<T> {
         waiting.take_in(record, turn);
     }
 
+    fn timer_name(&self) -> &str {
+        "the first record to be sorted"
+    }
+
     fn on_timer(&self, timer: Timer, waiting: &mut ByTime<T>, turn: &mut Turn<'_, K, T>) {
         while let Some((time, record)) = waiting.release(timer) {
             turn.emit_at(record, time);

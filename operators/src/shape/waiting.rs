@@ -56,6 +56,10 @@ impl<T> Waiting<T> {
         self.runs.front()
     }
 
+    pub(super) fn first(&self) -> Option<&(Timestamp, T)> {
+        self.records.front()
+    }
+
     /// One more record; behind the last that comes with it, `came_together` is told how many they are.
     #[inline]
     pub(super) fn push(&mut self, record: T, time: Timestamp) {

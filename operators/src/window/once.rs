@@ -1,4 +1,4 @@
-//! Tumbling windows of event time that speak once, when the watermark passes their end.
+//! Tumbling windows of event time (and the slices of sliding ones) that speak once, when the watermark passes their end.
 //!
 //! Most windows are such, so they have an operator of their own: no window is looked up twice in a row, and a
 //! state is all that is kept of a key.

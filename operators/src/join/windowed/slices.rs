@@ -91,7 +91,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
         }
     }
 
-    /// Where a record goes that arrived at `arrival`. `None` if all its windows are closed, and it is late; a record
+    /// Where a record goes that arrived at `arrival`. It is late if all its windows are closed; a record
     /// that is in no window at all goes nowhere, which is not late.
     #[inline]
     pub(super) fn place(&mut self, time: Timestamp, arrival: Instant) -> Place {

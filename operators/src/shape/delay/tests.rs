@@ -63,7 +63,8 @@ proptest! {
         let harness = Harness::new(|replica| delayed(replica, usize::MAX))
             .with_input(str::to_owned)
             .with_output(String::clone)
-            .in_order();
+            .in_order()
+            .telling_waits();
         harness.check(&[&script(&all)], &[&naive(&all)]).unwrap();
     }
 }
@@ -73,7 +74,8 @@ fn watermarks_and_records_keep_their_order_in_queue() {
     let harness = Harness::new(|replica| delayed(replica, usize::MAX))
         .with_input(str::to_owned)
         .with_output(String::clone)
-        .in_order();
+        .in_order()
+        .telling_waits();
     let input = "^1 a@5 ~3 ^4 b@2 c@9 ^6 ~11 ~12 ^7 ~15 ^8 d@8 |";
     let output = "^1 a@5 ^4 b@2 c@9 ^7 ^8 d@8 |";
     harness.check(&[input], &[output]).unwrap();

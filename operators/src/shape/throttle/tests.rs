@@ -11,7 +11,7 @@ use crate::shape::paced::Paced;
 /// One record in so long.
 const MICROS: i64 = 5;
 
-/// What came, in order, as there are tokens: hundredths of them, filled microsecond by microsecond.
+/// What came, in order, as there are tokens: a fifth of one comes with every microsecond.
 fn naive(all: &[Given], burst: i64) -> String {
     let (mut waiting, mut now, mut out) = (VecDeque::new(), 0, String::new());
     let mut tokens = burst * MICROS;
@@ -62,6 +62,7 @@ fn harness(burst: u32) -> Harness {
     .with_input(str::to_owned)
     .with_output(String::clone)
     .in_order()
+    .telling_waits()
 }
 
 proptest! {

@@ -46,7 +46,7 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T, Tumbling> {
     /// - [`window_all`](crate::Stream::window_all) is worked on by all replicas.
     ///
     /// It pays from a few records for each key, window and replica on. Where there are about as many keys as records it
-    /// costs 10 to 20 % more, because each key is kept, and looked up, twice (`benches/hot_keys`).
+    /// costs up to a fifth more, because each key is kept, and looked up, twice (`benches/hot_keys`).
     ///
     /// ```
     /// # use millstream::prelude::*;

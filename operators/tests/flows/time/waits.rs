@@ -93,7 +93,7 @@ fn whatever_waits_says_for_what() {
     assert!(reminders[1].starts_with(by_clock), "{reminders:?}");
     assert_eq!(
         told("sorted"),
-        ["the timer of a key waits for the watermark 1970-01-01T00:00:34.000001Z"]
+        ["the first record to be sorted waits for the watermark 1970-01-01T00:00:34.000001Z"]
     );
     // Who holds the watermark is told to those that wait for it.
     let text = why.to_string();

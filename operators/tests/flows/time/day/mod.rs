@@ -60,7 +60,7 @@ fn a_day_of_everything() {
 }
 
 #[test]
-fn mornings_under_many_seeds() {
+fn mornings_under_other_seeds() {
     for seed in 2..4 {
         live(2, seed, None);
         live(2, seed, Some(minutes(2)));
