@@ -332,6 +332,7 @@ impl Assembly<'_> {
                 has_clock,
                 input: Frontier::Unknown,
                 said: Frontier::Unknown,
+                owed: None,
             };
             self.restore(index, &mut stage)?;
             stages.push(stage);

@@ -292,6 +292,9 @@ impl Chain {
             }
             Work::Promise { stage: index } => {
                 if let Some(promise) = self.stages[index].promise() {
+                    if self.stages[index].news().is_some() {
+                        self.work.push(Work::Promise { stage: index });
+                    }
                     self.forward(index, promise);
                 }
             }

@@ -9,7 +9,7 @@ use super::stage::Stage;
 use crate::batch::AnyBatch;
 use crate::edge::{Closed, Message, Sender};
 use crate::runtime::{self, Instant};
-use crate::time::Frontier;
+use crate::time::{Frontier, Watermark};
 
 /// The remote edges of a task.
 ///
@@ -35,6 +35,8 @@ pub(crate) struct RemoteEdge {
     beat: Option<i64>,
     said: Frontier,
     due: Frontier,
+    /// A watermark that goes before the idleness that is due.
+    before_idle: Option<Watermark>,
 }
 
 /// Where a task waits for room, for who asks while it does. (Its own memory, because sending has hold of the outputs.)
@@ -72,6 +74,7 @@ impl RemoteEdge {
             beat,
             said: Frontier::Unknown,
             due: Frontier::Unknown,
+            before_idle: None,
         }
     }
 
@@ -120,6 +123,11 @@ impl Outputs {
     /// A promise to be sent behind what was put out so far.
     pub(crate) fn promise(&mut self, edge: usize, promise: Frontier) {
         if let Some(edge) = self.edges.get_mut(edge) {
+            if let (Frontier::At(watermark), Frontier::Idle) = (edge.due, promise)
+                && edge.is_urgent()
+            {
+                edge.before_idle = Some(watermark);
+            }
             edge.due = promise;
         }
     }
@@ -173,6 +181,10 @@ impl Outputs {
         let edge = &mut self.edges[index];
         if edge.due == edge.said {
             return Ok(());
+        }
+        if let Some(watermark) = edge.before_idle.take() {
+            edge.send_to_all(|| Message::Watermark(watermark), room)
+                .await?;
         }
         edge.said = edge.due;
         match edge.due {

@@ -11,7 +11,7 @@ use crate::operator::{Operator, Step};
 use crate::outbox::Outbox;
 use crate::runtime::{self, panic_message};
 use crate::state::{StateKind, StateWriter, VertexState};
-use crate::time::Frontier;
+use crate::time::{Frontier, Watermark};
 
 /// One replica of one vertex, as a link of its task's chain.
 pub(crate) struct Stage {
@@ -30,6 +30,8 @@ pub(crate) struct Stage {
     pub(crate) input: Frontier,
     /// What it has promised to those behind it.
     pub(crate) said: Frontier,
+    /// The last watermark it was given that those behind it are not promised yet.
+    pub(crate) owed: Option<Watermark>,
 }
 
 /// Who is at the other end of an edge.
@@ -100,6 +102,7 @@ impl Stage {
         };
         if !self.has_clock {
             self.counters.watermark(watermark.time);
+            self.owed = Some(watermark);
         }
         self.out.begin(watermark.arrival, PartitionId(0));
         self.call(|operator, out| operator.on_watermark(watermark, out))
@@ -125,7 +128,11 @@ impl Stage {
 
     /// What it could promise now, if that is news to those behind it.
     pub(crate) fn news(&self) -> Option<Frontier> {
-        let promise = self.operator.frontier(self.input);
+        let promise = match (self.operator.frontier(self.input), self.owed) {
+            // It held records back, and the watermark with them, when its input fell idle.
+            (Frontier::Idle, Some(owed)) => Frontier::At(owed),
+            (promise, _) => promise,
+        };
         let is_news = match (self.said, promise) {
             // What was idle comes again: nothing to send, but silence will be news again.
             (Frontier::Idle, Frontier::Unknown) => true,
@@ -142,6 +149,10 @@ impl Stage {
         if let (true, Frontier::At(watermark)) = (self.has_clock, promise) {
             self.counters.watermark(watermark.time);
         }
+        self.owed = match promise {
+            Frontier::At(watermark) => self.owed.filter(|owed| owed.time > watermark.time),
+            _ => self.owed,
+        };
         self.said = promise;
         Some(promise)
     }

@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::hash::Hash;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
@@ -29,7 +32,45 @@ pub(super) struct Answer<V, E> {
     fresh_until: Option<Instant>,
 }
 
-type Call<V, E> = Shared<BoxFuture<'static, Arc<Answer<V, E>>>>;
+/// A call, for all who wait for its answer.
+struct Call<V, E> {
+    answer: Shared<BoxFuture<'static, Arc<Answer<V, E>>>>,
+    /// Somebody has given it up, as a timeout does: whoever asks from now on asks anew.
+    given_up: Arc<AtomicBool>,
+}
+
+impl<V, E> Clone for Call<V, E> {
+    fn clone(&self) -> Self {
+        Call {
+            answer: self.answer.clone(),
+            given_up: self.given_up.clone(),
+        }
+    }
+}
+
+/// Waits for the answer of a call, and gives the call up if it is dropped before.
+pub(super) struct Asking<V, E> {
+    call: Call<V, E>,
+    has_answer: bool,
+}
+
+impl<V, E> Future for Asking<V, E> {
+    type Output = Arc<Answer<V, E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(self.call.answer.poll_unpin(cx));
+        self.has_answer = true;
+        Poll::Ready(answer)
+    }
+}
+
+impl<V, E> Drop for Asking<V, E> {
+    fn drop(&mut self) {
+        if !self.has_answer {
+            self.call.given_up.store(true, Ordering::Relaxed);
+        }
+    }
+}
 
 /// Entries in a ring, and where they are by key.
 ///
@@ -75,7 +116,7 @@ where
     E: Send + Sync + 'static,
 {
     /// The answer to a key: one that is known and fresh, that of the call in flight, or that of a new call.
-    pub(super) fn to<Fut>(&self, key: K, call: impl Fn(K) -> Fut) -> Call<V, E>
+    pub(super) fn to<Fut>(&self, key: K, call: impl Fn(K) -> Fut) -> Asking<V, E>
     where
         Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
@@ -87,14 +128,14 @@ where
             && entry.is_usable(runtime::now())
         {
             entry.used = true;
-            return entry.call.clone();
+            return entry.call.wait();
         }
         let asked = self.asked(call(key.clone()));
         match cache.find(hash, &key) {
             Some(entry) => entry.call = asked.clone(),
             None => cache.insert(hash, key, asked.clone(), self.settings.most),
         }
-        asked
+        asked.wait()
     }
 
     /// A call whose answer can be shared.
@@ -117,19 +158,31 @@ where
                 result,
             })
         };
-        answer.boxed().shared()
+        Call {
+            answer: answer.boxed().shared(),
+            given_up: Arc::default(),
+        }
+    }
+}
+
+impl<V, E> Call<V, E> {
+    fn wait(&self) -> Asking<V, E> {
+        Asking {
+            call: self.clone(),
+            has_answer: false,
+        }
     }
 }
 
 impl<K, V, E> Entry<K, V, E> {
     fn is_in_flight(&self) -> bool {
-        self.call.peek().is_none()
+        self.call.answer.peek().is_none() && !self.call.given_up.load(Ordering::Relaxed)
     }
 
     fn is_usable(&self, now: Instant) -> bool {
-        match self.call.peek() {
+        match self.call.answer.peek() {
             Some(answer) => answer.fresh_until.is_some_and(|until| now < until),
-            None => true,
+            None => self.is_in_flight(),
         }
     }
 }

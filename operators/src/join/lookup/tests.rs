@@ -113,8 +113,8 @@ fn a_full_cache_lets_go_of_what_was_not_used() {
         let slow: Vec<_> = (20..40)
             .map(|n| answers.to(n, |key| service.ask(key)))
             .collect();
-        let again = answers.to(20, |key| service.ask(key));
-        assert!(again.clone().now_or_never().is_none());
+        let mut again = answers.to(20, |key| service.ask(key));
+        assert!((&mut again).now_or_never().is_none());
         let before = service.calls();
         futures::future::join_all(slow).await;
         again.await;
@@ -132,6 +132,37 @@ fn an_answer_that_is_known_is_there_at_once() {
         let mut known = answers.to(2, |key| service.ask(key));
         let polled = futures::poll!(&mut known);
         assert!(matches!(polled, Poll::Ready(answer) if said(&answer) == Ok(Some(20))));
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_call_that_was_given_up_is_asked_anew_and_makes_room() {
+    runtime::simulate(1, async {
+        let answers = Known::new(LookupCache::up_to(1));
+        let calls = AtomicUsize::new(0);
+        // The first call never answers; those behind it do at once.
+        let ask = |n: u32| {
+            let hangs = calls.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                match hangs {
+                    true => std::future::pending().await,
+                    false => Ok(Some(n)),
+                }
+            }
+        };
+        let (first, second) = (answers.to(1, ask), answers.to(1, ask));
+        assert!(
+            runtime::timeout(Duration::from_secs(2), first)
+                .await
+                .is_none()
+        );
+        assert_eq!(said(&*answers.to(1, ask).await), Ok(Some(1)));
+        assert_eq!(said(&*answers.to(1, ask).await), Ok(Some(1)), "it is kept");
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
+        drop(second);
+        assert_eq!(said(&*answers.to(1, ask).await), Ok(Some(1)), "and stays");
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
     })
     .unwrap();
 }

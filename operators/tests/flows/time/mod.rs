@@ -2,6 +2,7 @@
 
 mod alignment;
 mod day;
+mod held;
 mod waits;
 mod watermarks;
 mod why;
