@@ -58,13 +58,6 @@ impl<T> Sender<T> {
             Err(message) => Some(message),
         }
     }
-
-    /// Whether the receiver is gone.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.sender
-            .as_ref()
-            .is_none_or(flume::Sender::is_disconnected)
-    }
 }
 
 impl<T> Clone for Sender<T> {

@@ -106,16 +106,14 @@ impl Inquiry {
 impl Asked {
     async fn ask(&self) -> Answered {
         let (question, answer) = oneshot::channel();
-        if self.questions.try_send(question).is_some() {
-            // Others have asked before, and got no answer either; or it is gone.
-            return match self.questions.is_closed() {
-                true => Answered::Ended,
-                false => Answered::Missing,
-            };
-        }
-        match runtime::timeout(PATIENCE, answer).await {
-            Some(Ok(time)) => Answered::Told(time),
-            Some(Err(_)) => Answered::Ended,
+        let asked = async {
+            // With many who ask at once there may be no room yet.
+            self.questions.send(question).await.ok()?;
+            answer.await.ok()
+        };
+        match runtime::timeout(PATIENCE, asked).await {
+            Some(Some(time)) => Answered::Told(time),
+            Some(None) => Answered::Ended,
             None => Answered::Missing,
         }
     }

@@ -10,6 +10,7 @@ use millstream_engine::outbox::{Outbox, PortMaker};
 use millstream_engine::plan::{MakeOperator, OperatorVertex};
 use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::Explanation;
 use serde::{Deserialize, Serialize};
 
 use super::by_time::ByTime;
@@ -131,6 +132,10 @@ where
         self.both.on_end(out)
     }
 
+    fn explain(&self, why: &mut Explanation) {
+        self.both.explain(why);
+    }
+
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
         self.both.snapshot(state)
     }
@@ -250,6 +255,10 @@ where
             Either::Left(record) => both.left.waiting.take_in(record, turn),
             Either::Right(record) => both.right.waiting.take_in(record, turn),
         }
+    }
+
+    fn timer_name(&self) -> &str {
+        "the first record to be zipped"
     }
 
     fn on_timer(&self, timer: Timer, both: &mut Both<L, R>, turn: &mut Turn<'_, K, U>) {

@@ -1,9 +1,10 @@
 //! A watermark that was held back with records is promised behind them, though the input has fallen idle meanwhile.
 
 use millstream::operators::Ordered;
-use millstream::operators::{BroadcastTable, RateLimit, TableLoad};
+use millstream::operators::{BroadcastTable, RateLimit, TableLoad, Ttl};
 use millstream::prelude::*;
 use millstream::runtime::{self, simulate};
+use millstream_engine::why::Answer;
 
 use super::seconds_of;
 
@@ -29,6 +30,37 @@ fn windows(seed: u64, hold: fn(&Scope, Stream<i64>) -> Stream<i64>) -> (Vec<u64>
         (early, results.take())
     })
     .unwrap()
+}
+
+#[test]
+fn many_who_ask_at_once_are_all_answered() {
+    let flow = Flow::new("asked", |flow| {
+        let left = seconds_of(flow, "left", 30, hours(1)).key_by(|_| ());
+        let right = flow
+            .source("right", from_stream(futures::stream::pending::<i64>()))
+            .event_time(|_| Timestamp::EPOCH, Lateness::none())
+            .key_by(|_| ());
+        left.zip_latest("zip", right, Ttl::default(), |(), l, r| (*l, *r))
+            .values()
+            .sink("out", discard());
+    });
+    let flow = flow.with_parallelism(2).with_idle_after(None);
+    let answers = simulate(1, async move {
+        let running = flow.start().await.unwrap();
+        runtime::sleep(seconds(10)).await;
+        let handle = running.handle();
+        let answers = futures::future::join_all((0..40).map(|_| handle.why())).await;
+        handle.kill();
+        running.join().await.unwrap();
+        answers
+    });
+    for why in answers.unwrap() {
+        let mut answers = why.replicas.iter().map(|replica| &replica.answer);
+        assert!(answers.all(|answer| *answer == Answer::Given), "{why}");
+        let mut told = why.vertex("zip").flat_map(|replica| &replica.waits);
+        let told = told.next().map(|wait| &*wait.what);
+        assert_eq!(told, Some("the first record to be zipped"), "{why}");
+    }
 }
 
 #[test]
