@@ -5,7 +5,7 @@ use millstream_engine::state::{State, StateKind};
 
 use super::pairing::{Chosen, FullOuter, Inner, LeftOuter, Pairing, RightOuter};
 use super::windowed::{MakeResults, Pairs, Sides, Windowed};
-use super::{SameKey, by_time, mistake, with_late};
+use super::{SameKey, by_time, with_late};
 use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
 use crate::stream::Either;
@@ -290,7 +290,7 @@ where
     M: MakeResults<K, S>,
 {
     if let (Some(what), Some(first)) = (windows.mistake(), inputs.first()) {
-        mistake(first, format!("the windows of `{name}` {what}"));
+        first.mistake(format!("the windows of `{name}` {what}"));
     }
     let kind = StateKind::of::<(K, S)>(&format!("{label} {}", windows.kind()), 2);
     let beat = windows.beat();

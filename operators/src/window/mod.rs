@@ -34,7 +34,6 @@ pub use trigger::{Every, Trigger};
 pub use tumbling::Tumbling;
 pub use two_stages::TwoStageStream;
 
-use millstream_engine::Error;
 use millstream_engine::time::Timestamp;
 use millstream_engine::why::{Explanation, Until, Wait};
 use serde::{Deserialize, Serialize};
@@ -98,19 +97,8 @@ const LATE: usize = 1;
 
 /// Notes a mistake if a stream that is put in windows of event time has none, or the windows are nothing.
 fn check(tail: &Tail, name: &str, windows: &impl WindowAssigner) {
-    if !tail.timed {
-        let text = format!(
-            "`{name}` has windows of event time, but its stream has none: call `.event_time(|record| …, \
-             Lateness::bounded(…))` on it, best right behind the source"
-        );
-        note(tail, text);
-    }
+    tail.must_be_timed(name);
     if let Some(what) = windows.mistake() {
-        note(tail, format!("the windows of `{name}` {what}"));
+        tail.mistake(format!("the windows of `{name}` {what}"));
     }
-}
-
-/// Notes a mistake, to be told when the flow starts.
-fn note(tail: &Tail, mistake: String) {
-    tail.scope.with(|graph| graph.error(Error::config(mistake)));
 }
