@@ -367,9 +367,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Option<Timestamp>>();
-        let watermarks: Vec<_> = pieces.map(|piece| Ok(piece?.1)).collect::<Result<_>>()?;
-        self.watermark = watermarks.into_iter().min().flatten();
+        self.watermark = state.least_piece::<Option<Timestamp>>()?.flatten();
         let fresh = self.process.state();
         for value in state.values::<Saved<K, P::State>>() {
             let (key, mut state, of_event, of_processing) = value?;

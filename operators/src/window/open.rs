@@ -220,9 +220,7 @@ impl<K: Key, S: State> OpenWindows<K, S> {
     }
 
     pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
-        let closed: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
-        self.closed = closed.into_iter().min().unwrap_or(Timestamp::MIN);
+        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
         for value in state.values::<(Timestamp, K, S)>() {
             let (start, key, state) = value?;
             let place = self.open_at(self.windows.of(start).0);

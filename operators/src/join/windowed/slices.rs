@@ -341,9 +341,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     }
 
     pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
-        let closed: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
-        self.closed = closed.into_iter().min().unwrap_or(Timestamp::MIN);
+        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
         for value in state.values::<(VecDeque<(Timestamp, Timestamp)>, Cursor, K, S)>() {
             let (spans, cursor, key, sides) = value?;
             let place = self.open_at(Spans(spans), None);

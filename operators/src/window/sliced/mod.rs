@@ -177,9 +177,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
-        let closed: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
-        self.closed = closed.into_iter().min().unwrap_or(Timestamp::MIN);
+        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
         self.open = self.cut.open_at(self.closed);
         for value in state.values::<(i64, K, Slices<A::State>, F)>() {
             let (due, key, slices, fold) = value?;
