@@ -34,7 +34,7 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
     /// Brings what is kept of the next few of these keys near.
     #[inline]
     pub(super) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) {
-        self.keys.prefetch(hashes, |_| 0);
+        self.keys.prefetch(hashes);
     }
 
     /// The number of a key, if it is here.

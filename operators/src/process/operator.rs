@@ -145,7 +145,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         for number in 0..AT_ONCE {
             if number % prefetch::GROUP == 0 {
                 self.keys
-                    .prefetch_slots(self.wheels[clock as usize].owners(), |_| 0);
+                    .prefetch_slots(self.wheels[clock as usize].owners());
             }
             let Some((owner, tick)) = self.wheels[clock as usize].next_due(until) else {
                 return Ok(Step::Done);
@@ -257,8 +257,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
-            self.keys
-                .prefetch(prefetch::hashes(records.as_slice()), |_| 0);
+            self.keys.prefetch(prefetch::hashes(records.as_slice()));
             self.take(records.by_ref().take(prefetch::GROUP), out)?;
         }
         Ok(())
