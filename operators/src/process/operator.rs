@@ -17,7 +17,7 @@ use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
 use crate::process::turn::{LeftOut, Moment, Phase, Timer, Turn};
 use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
-use crate::window::LOOKED_AT;
+use crate::waits::LOOKED_AT;
 
 /// Timers that go off before the task is let look around, though they put nothing out.
 const AT_ONCE: usize = 4_096;

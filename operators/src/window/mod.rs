@@ -35,7 +35,6 @@ pub use tumbling::Tumbling;
 pub use two_stages::TwoStageStream;
 
 use millstream_engine::time::Timestamp;
-use millstream_engine::why::{Explanation, Until, Wait};
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Tail;
@@ -62,7 +61,7 @@ impl Window {
     }
 
     /// In the words of [`why`](millstream_engine::why).
-    fn told(self) -> String {
+    pub(crate) fn told(self) -> String {
         match (self.start, self.end) {
             (Timestamp::MIN, Timestamp::MAX) => "the window of everything".to_owned(),
             (start, end) => format!("the window from {start} to {end}"),
@@ -82,15 +81,6 @@ impl Window {
         }
     }
 }
-
-/// Tells that `window` is the first of so many to wait for the watermark.
-pub(crate) fn explain_first(why: &mut Explanation, window: Window, open: usize) {
-    let until = Until::Watermark(window.end);
-    why.waits(Wait::new(window.told(), until).first_of(open));
-}
-
-/// Of what waits in a certain order only by and large, so many are looked at for the first.
-pub(crate) const LOOKED_AT: usize = 4_096;
 
 /// The output of late records.
 const LATE: usize = 1;

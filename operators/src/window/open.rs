@@ -12,8 +12,9 @@ use millstream_engine::time::Timestamp;
 use millstream_engine::why::Explanation;
 
 use crate::keyed::{Entry, Key, KeyTable};
+use crate::waits::explain_first;
 use crate::window::sliced::slice_of;
-use crate::window::{Sliding, Tumbling, Window, explain_first};
+use crate::window::{Sliding, Tumbling, Window};
 
 /// Open windows, and the one whose results are being given.
 ///

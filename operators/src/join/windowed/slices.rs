@@ -14,7 +14,8 @@ use millstream_engine::why::Explanation;
 
 use super::{Cursor, Sides};
 use crate::keyed::{Entry, Key, KeyTable};
-use crate::window::{Window, WindowAssigner, explain_first};
+use crate::waits::explain_first;
+use crate::window::{Window, WindowAssigner};
 
 /// The open windows of an assigner, with what fell into them.
 ///
