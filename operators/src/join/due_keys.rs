@@ -86,7 +86,7 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
         }
     }
 
-    /// A moment that no key is due before; later than `now` once there was no next one.
+    /// A moment that no key is due before; not earlier than `until` once [`next_due`](Self::next_due) gave none for it.
     pub(super) fn earliest(&self) -> Option<Timestamp> {
         self.deadlines.earliest()
     }
