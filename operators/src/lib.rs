@@ -18,6 +18,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod timer;
+mod waits;
 mod window;
 
 pub use aggregate::{

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use millstream_engine::Error;
 use millstream_engine::plan::{Graph, OperatorVertex, Output, Parallelism, Route, VertexId};
 use millstream_engine::source::Source;
 
@@ -47,6 +48,21 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
+    /// Notes a mistake, to be told when the flow starts.
+    pub(crate) fn mistake(&self, text: String) {
+        self.scope.with(|graph| graph.error(Error::config(text)));
+    }
+
+    /// Notes a mistake if the vertex `name`, which goes by event time, is behind a stream that has none.
+    pub(crate) fn must_be_timed(&self, name: &str) {
+        if !self.timed {
+            self.mistake(format!(
+                "`{name}` goes by event time, but a stream before it has none: call `.event_time(|record| …, \
+                 Lateness::bounded(…))` on it, best right behind the source"
+            ));
+        }
+    }
+
     /// Puts a vertex behind the stream.
     pub(crate) fn into_vertex(self, vertex: OperatorVertex) -> VertexId {
         let goes_straight_on = self.from.iter().all(|(_, route)| *route == Route::Forward);

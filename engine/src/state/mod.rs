@@ -111,6 +111,18 @@ impl<'a> StateReader<'a> {
             .map(|(name, bytes)| Ok((name.as_str(), postcard::from_bytes(bytes).map_err(unread)?)))
     }
 
+    /// The least of all saved pieces, or `None` if there are none: of a moment that each replica had come to, the one
+    /// that all had.
+    pub fn least_piece<T: Ord + DeserializeOwned>(&self) -> Result<Option<T>> {
+        self.pieces::<T>().try_fold(None, |least, piece| {
+            let (_, piece) = piece?;
+            Ok(match least {
+                Some(least) if least < piece => Some(least),
+                _ => Some(piece),
+            })
+        })
+    }
+
     /// How far event time had come at the barrier, over all replicas.
     pub fn frontier(&self) -> Option<Timestamp> {
         self.state.frontier
@@ -158,4 +170,47 @@ impl<T: DeserializeOwned> Iterator for Values<'_, T> {
 
 fn unread(cause: postcard::Error) -> Error {
     Error::state("saved state that cannot be read: its type has changed since").caused_by(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(pieces: &[Option<i64>]) -> VertexState {
+        let mut writer = StateWriter::new(8);
+        for piece in pieces {
+            writer.put_piece("time", piece).unwrap();
+        }
+        VertexState {
+            pieces: writer.finish().1,
+            ..VertexState::default()
+        }
+    }
+
+    #[test]
+    fn the_least_piece_is_that_of_all_replicas_that_were() {
+        let least = |pieces: &[Option<i64>]| {
+            let state = saved(pieces);
+            // Each replica sees it, whatever the parallelism.
+            let of = [0, 1, 2].map(|replica| {
+                let reader = StateReader::new(&state, 8, replica, 3);
+                reader.least_piece::<Option<i64>>().unwrap()
+            });
+            assert!(of.iter().all(|its| *its == of[0]));
+            of[0]
+        };
+        assert_eq!(least(&[]), None);
+        assert_eq!(least(&[Some(7)]), Some(Some(7)));
+        assert_eq!(least(&[Some(3), Some(-5), Some(4)]), Some(Some(-5)));
+        // One that had come to no moment yet is behind all others.
+        assert_eq!(least(&[Some(3), None, Some(4)]), Some(None));
+    }
+
+    #[test]
+    fn a_piece_that_cannot_be_read_is_an_error() {
+        let mut state = saved(&[Some(3)]);
+        state.pieces.push(("time".to_owned(), Vec::new()));
+        let reader = StateReader::new(&state, 8, 0, 1);
+        assert!(reader.least_piece::<Option<i64>>().is_err());
+    }
 }

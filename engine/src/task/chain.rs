@@ -8,7 +8,7 @@ use super::Stop;
 use super::budget::Budget;
 use super::outputs::{Outputs, Room};
 use super::questions::Questions;
-use super::stage::{Stage, Target};
+use super::stage::{LetGo, Stage, Target};
 use crate::batch::{AnyBatch, PartitionId};
 use crate::edge::InputTime;
 use crate::error::Result;
@@ -54,8 +54,8 @@ enum Work {
     Timer { stage: usize },
     /// One of the head's inputs has ended.
     InputEnd { input: usize },
-    /// The stage is to keep nothing back only to send less; if a barrier follows, nothing at all.
-    Flush { stage: usize, barrier: bool },
+    /// The stage is to put out what it keeps back only to send less.
+    LetGo { stage: usize, how: LetGo },
     /// The stage's inputs have ended.
     End { stage: usize },
 }
@@ -104,10 +104,10 @@ impl Chain {
         self.send_promises_due().await
     }
 
-    /// Has the operators put out what they keep back only to send less. `barrier`: one follows, so nothing may stay.
-    pub(crate) async fn keep_nothing_back(&mut self, barrier: bool) -> Result<(), Stop> {
+    /// Has the operators put out what they keep back only to send less.
+    pub(crate) async fn let_go(&mut self, how: LetGo) -> Result<(), Stop> {
         let stages = (0..self.stages.len()).rev();
-        (self.work).extend(stages.map(|stage| Work::Flush { stage, barrier }));
+        (self.work).extend(stages.map(|stage| Work::LetGo { stage, how }));
         self.settle().await
     }
 
@@ -317,10 +317,10 @@ impl Chain {
                 });
                 self.deliver(0);
             }
-            Work::Flush { stage, barrier } => {
-                all = self.stages[stage].on_flush(barrier)?;
+            Work::LetGo { stage, how } => {
+                all = self.stages[stage].let_go(how)?;
                 if all == Step::More {
-                    self.work.push(Work::Flush { stage, barrier });
+                    self.work.push(Work::LetGo { stage, how });
                 }
                 self.deliver(stage);
             }

@@ -6,7 +6,7 @@ use super::Stop;
 use super::chain::Chain;
 use super::outputs::Room;
 use super::questions::{Questions, TaskTime, times};
-use super::stage::Stage;
+use super::stage::{LetGo, Stage};
 use crate::edge::{Barrier, InputTime, Message};
 
 impl Chain {
@@ -22,7 +22,7 @@ impl Chain {
 
     /// Sends everything, what operators keep back to send less included.
     pub(crate) async fn flush(&mut self) -> Result<(), Stop> {
-        self.keep_nothing_back(false).await?;
+        self.let_go(LetGo::Flush).await?;
         self.send_all().await
     }
 
@@ -50,7 +50,7 @@ impl Chain {
 
     /// Sends a barrier behind everything.
     pub(crate) async fn send_barrier(&mut self, barrier: Barrier) -> Result<(), Stop> {
-        self.keep_nothing_back(true).await?;
+        self.let_go(LetGo::Release).await?;
         self.send_all().await?;
         self.send_everywhere(|| Message::Barrier(barrier)).await
     }

@@ -43,6 +43,15 @@ pub(crate) enum Target {
     Remote(usize),
 }
 
+/// How much an operator puts out of what it keeps back only to send less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LetGo {
+    /// What nothing is gained by keeping while the task sleeps: [`Operator::on_flush`].
+    Flush,
+    /// All that would come too late behind a barrier, or once its input is idle: [`Operator::on_release`].
+    Release,
+}
+
 impl Stage {
     /// Calls the operator. A panic in it, or an error, tells where it happened.
     pub(crate) fn call<T>(
@@ -97,7 +106,7 @@ impl Stage {
         let watermark = match frontier {
             Frontier::At(watermark) => watermark,
             // Those behind it no longer wait for this one: what it keeps back would come too late.
-            Frontier::Idle => return self.on_flush(true),
+            Frontier::Idle => return self.let_go(LetGo::Release),
             Frontier::Unknown => return Ok(Step::Done),
         };
         if !self.has_clock {
@@ -108,11 +117,11 @@ impl Stage {
         self.call(|operator, out| operator.on_watermark(watermark, out))
     }
 
-    /// Has the operator put out what it keeps back only to send less; all of it, if it would come too late afterwards.
-    pub(crate) fn on_flush(&mut self, all: bool) -> Result<Step> {
-        self.call(|operator, out| match all {
-            true => operator.on_release(out),
-            false => operator.on_flush(out),
+    /// Has the operator put out what it keeps back only to send less.
+    pub(crate) fn let_go(&mut self, how: LetGo) -> Result<Step> {
+        self.call(|operator, out| match how {
+            LetGo::Flush => operator.on_flush(out),
+            LetGo::Release => operator.on_release(out),
         })
     }
 

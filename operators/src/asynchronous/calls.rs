@@ -3,8 +3,6 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use millstream_engine::Error;
-
 use super::rate::RateLimit;
 use super::retry::Retry;
 
@@ -115,7 +113,7 @@ impl<R> Calls<R> {
     }
 
     /// What is wrong with these settings of the vertex `name`.
-    pub(super) fn mistakes(&self, name: &str) -> impl Iterator<Item = Error> {
+    pub(super) fn mistakes(&self, name: &str) -> impl Iterator<Item = String> {
         let mistakes = [
             (self.most == 0)
                 .then_some("allows no call in flight: `up_to(1)` is the least".to_owned()),
@@ -124,7 +122,7 @@ impl<R> Calls<R> {
             self.retry.and_then(|retry| retry.mistake()),
             self.rate.and_then(|rate| rate.mistake()),
         ];
-        let text = move |mistake| Error::config(format!("`{name}` {mistake}"));
+        let text = move |mistake| format!("`{name}` {mistake}");
         mistakes
             .into_iter()
             .flatten()
@@ -215,10 +213,7 @@ mod tests {
             .with_timeout(Duration::ZERO)
             .with_retry(Retry::exponential(Duration::from_secs(1)).up_to(0))
             .with_rate_limit(RateLimit::per_second(0));
-        let told: Vec<_> = calls
-            .mistakes("ask")
-            .map(|error| error.to_string())
-            .collect();
+        let told: Vec<_> = calls.mistakes("ask").collect();
         assert_eq!(told.len(), 4, "{told:?}");
         assert!(
             told.iter().all(|text| text.starts_with("`ask` ")),

@@ -280,7 +280,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         calls: Calls<R>,
         vertex: OperatorVertex,
     ) -> KeyedStream<K, U> {
-        check(&self.tail.scope, name, &calls);
+        check(&self.tail, name, &calls);
         let vertex = vertex.with_port(PortMaker::moving::<Keyed<K, U>>());
         KeyedStream::keyed(self.tail.through(vertex))
     }
@@ -291,7 +291,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         calls: Calls<R>,
         vertex: OperatorVertex,
     ) -> (KeyedStream<K, U>, KeyedStream<K, FailedCall<T, E>>) {
-        check(&self.tail.scope, name, &calls);
+        check(&self.tail, name, &calls);
         let vertex = vertex
             .with_port(PortMaker::moving::<Keyed<K, U>>())
             .with_port(PortMaker::moving::<Keyed<K, FailedCall<T, E>>>());

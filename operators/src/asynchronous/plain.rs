@@ -12,7 +12,7 @@ use super::failure::{Cause, FailedCall, OnFailure};
 use super::operator::{AsyncCalls, Terms};
 use super::shape::Plain;
 use crate::pipe::Pipe;
-use crate::scope::Scope;
+use crate::scope::Tail;
 use crate::stream::{Fused, Stream};
 
 impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
@@ -62,7 +62,7 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
             let terms = Terms::new(&calls, replica, R::keep, on_failure);
             AsyncCalls::<_, Plain<T>, _>::new(pipe, call, terms)
         });
-        check(&fused.tail.scope, name, &calls);
+        check(&fused.tail, name, &calls);
         Stream::plain(fused.through_port::<U>())
     }
 
@@ -104,7 +104,7 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
             let terms = Terms::new(&calls, replica, R::keep, on_failure);
             AsyncCalls::<_, Plain<T>, _>::new(pipe, Ask::new(f.clone()), terms)
         });
-        check(&fused.tail.scope, name, &calls);
+        check(&fused.tail, name, &calls);
         Stream::plain(fused.through_port::<U>())
     }
 
@@ -148,7 +148,7 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
             let terms = Terms::new(&calls, replica, keep, OnFailure::GiveBack);
             AsyncCalls::<_, Plain<T>, _>::new(pipe, Ask::new(f.clone()), terms)
         });
-        check(&fused.tail.scope, name, &calls);
+        check(&fused.tail, name, &calls);
         fused.vertex = (fused.vertex)
             .with_port(PortMaker::moving::<U>())
             .with_port(PortMaker::moving::<FailedCall<T, E>>());
@@ -167,8 +167,8 @@ fn vertex(
 }
 
 /// Notes what is wrong with the settings.
-pub(super) fn check<R>(scope: &Scope, name: &str, calls: &Calls<R>) {
+pub(super) fn check<R>(tail: &Tail, name: &str, calls: &Calls<R>) {
     for mistake in calls.mistakes(name) {
-        scope.with(|graph| graph.error(mistake));
+        tail.mistake(mistake);
     }
 }

@@ -5,8 +5,7 @@ use std::marker::PhantomData;
 use millstream_engine::operator::Step;
 use millstream_engine::state::State;
 
-use super::window::windowed;
-use super::windowed::{Cursor, Group, MakeResults};
+use super::windowed::{Cursor, Group, MakeResults, windowed};
 use super::{SameKey, with_late};
 use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;

@@ -77,7 +77,7 @@ impl Deadlines {
         }
     }
 
-    /// A moment that no deadline is earlier than; later than `now` once [`pop`](Self::pop) gave nothing for it.
+    /// A moment that no deadline is earlier than; not earlier than `until` once [`pop`](Self::pop) gave nothing for it.
     pub(super) fn earliest(&self) -> Option<Timestamp> {
         let opened = self.opened.peek().map(|Reverse((deadline, _))| *deadline);
         let bucket = self.buckets.first_key_value();

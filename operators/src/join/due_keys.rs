@@ -34,7 +34,7 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
     /// Brings what is kept of the next few of these keys near.
     #[inline]
     pub(super) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) {
-        self.keys.prefetch(hashes, |_| 0);
+        self.keys.prefetch(hashes);
     }
 
     /// The number of a key, if it is here.
@@ -86,7 +86,7 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
         }
     }
 
-    /// A moment that no key is due before; later than `now` once there was no next one.
+    /// A moment that no key is due before; not earlier than `until` once [`next_due`](Self::next_due) gave none for it.
     pub(super) fn earliest(&self) -> Option<Timestamp> {
         self.deadlines.earliest()
     }

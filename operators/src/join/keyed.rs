@@ -153,9 +153,7 @@ impl<K: Key, L, R, M: Matching<K, L, R>> Operator for KeyedJoin<K, L, R, M> {
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
-        let watermarks: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
-        self.watermark = watermarks.into_iter().min().unwrap_or(Timestamp::MIN);
+        self.watermark = state.least_piece()?.unwrap_or(Timestamp::MIN);
         for value in state.values::<(K, M::Kept)>() {
             let (key, saved) = value?;
             let due = self.matching.due(&saved);

@@ -38,7 +38,6 @@ pub use interval::Interval;
 pub use lookup::LookupCache;
 pub use windowed::Group;
 
-use millstream_engine::Error;
 use millstream_engine::key::Keyed;
 use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::OperatorVertex;
@@ -83,13 +82,7 @@ fn by_time<K: Key, U: Send + 'static, T: Send + 'static>(
     }
     let others = inputs.split_off(1);
     let joined = through(inputs.remove(0), &others, vertex);
-    if !joined.timed {
-        let text = format!(
-            "`{name}` joins by event time, but one of its streams has none: call `.event_time(|record| …, \
-             Lateness::bounded(…))` on it, best right behind the source"
-        );
-        mistake(&joined, text);
-    }
+    joined.must_be_timed(name);
     joined
 }
 
@@ -99,9 +92,4 @@ fn with_late<K: Key, U: Send + 'static, T: Send + 'static>(
 ) -> (KeyedStream<K, U>, KeyedStream<K, T>) {
     let late = results.other_output(LATE);
     (KeyedStream::keyed(results), KeyedStream::keyed(late))
-}
-
-/// Notes a mistake, to be told when the flow starts.
-fn mistake(tail: &Tail, text: String) {
-    tail.scope.with(|graph| graph.error(Error::config(text)));
 }

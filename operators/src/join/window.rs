@@ -1,11 +1,10 @@
 //! Two keyed streams, joined window by window.
 
-use millstream_engine::plan::{MakeOperator, OperatorVertex};
-use millstream_engine::state::{State, StateKind};
+use millstream_engine::state::State;
 
 use super::pairing::{Chosen, FullOuter, Inner, LeftOuter, Pairing, RightOuter};
-use super::windowed::{MakeResults, Pairs, Sides, Windowed};
-use super::{SameKey, by_time, mistake, with_late};
+use super::windowed::{Pairs, windowed};
+use super::{SameKey, with_late};
 use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
 use crate::stream::Either;
@@ -272,34 +271,4 @@ where
 {
     let (inputs, make) = (vec![left.tail, right.tail], Pairs(pairing));
     windowed::<K, (Vec<L>, Vec<R>), W, _>(name, "join", inputs, windows, make, gives_late)
-}
-
-/// The vertex that gathers its inputs by key and window.
-pub(super) fn windowed<K, S, W, M>(
-    name: &str,
-    label: &str,
-    inputs: Vec<Tail>,
-    windows: W,
-    make: M,
-    gives_late: bool,
-) -> Tail
-where
-    K: Key,
-    S: Sides,
-    W: WindowAssigner,
-    M: MakeResults<K, S>,
-{
-    if let (Some(what), Some(first)) = (windows.mistake(), inputs.first()) {
-        mistake(first, format!("the windows of `{name}` {what}"));
-    }
-    let kind = StateKind::of::<(K, S)>(&format!("{label} {}", windows.kind()), 2);
-    let beat = windows.beat();
-    let make: MakeOperator = Box::new(move |_| {
-        let (windows, make) = (windows.clone(), make.clone());
-        Box::new(Windowed::<W, K, S, M>::new(windows, make, gives_late))
-    });
-    let vertex = OperatorVertex::named(name, label, make)
-        .with_state(kind)
-        .with_beat(beat);
-    by_time::<K, M::Out, S::Late>(name, inputs, vertex, gives_late)
 }

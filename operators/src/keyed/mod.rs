@@ -1,4 +1,14 @@
 //! Keyed streams: partitioned so that equal keys meet.
+//!
+//! Which store is for what an operator keeps of its keys:
+//!
+//! | store | for |
+//! |---|---|
+//! | [`KeyTable`] | state that nothing points at: found by its key alone |
+//! | [`KeySlots`] | state that something points at, by the number of its slot: a timer, a turn, a window |
+//! | `DueKeys` (of `join`) | slots that have their turn once time has passed a moment, mostly set once for each |
+//! | `Wheel` (of `timer`) | slots that hang until a tick, often hung up and taken down again; keeps no state |
+//! | `ExpiryQueue` (of `window::count`) | which keys of a table may have expired, looked at no more often than that |
 
 pub(crate) mod prefetch;
 mod rolling;

@@ -32,7 +32,7 @@ impl<K: Eq, S> KeySlots<K, S> {
         key: K,
         state: impl FnOnce() -> S,
     ) -> (u32, Option<K>) {
-        let slots = &mut self.slots;
+        let slots = &self.slots;
         let entry_of = |&slot: &u32| slots.get(slot as usize).and_then(Option::as_ref);
         let is_it =
             |slot: &u32| entry_of(slot).is_some_and(|entry| entry.hash == hash && entry.key == key);
@@ -41,37 +41,43 @@ impl<K: Eq, S> KeySlots<K, S> {
             hash_table::Entry::Occupied(found) => (*found.get(), Some(key)),
             hash_table::Entry::Vacant(place) => {
                 let state = state();
-                let entry = Some(Entry { hash, key, state });
-                let slot = match self.free.pop() {
-                    Some(slot) => slot,
-                    None => {
-                        slots.push(None);
-                        (slots.len() - 1) as u32
-                    }
-                };
-                if let Some(empty) = slots.get_mut(slot as usize) {
-                    *empty = entry;
-                }
+                let slot = take_slot(&mut self.slots, &mut self.free, Entry { hash, key, state });
                 place.insert(slot);
                 (slot, None)
             }
         }
     }
 
-    /// Brings what is kept of the next few of these keys near: also what `more` reads of each state.
+    /// Brings what is kept of the next few of these keys near.
     #[inline]
-    pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>, more: impl Fn(&S) -> u64) {
+    pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) {
+        self.prefetch_with(hashes, |_| 0);
+    }
+
+    /// The same, and what `more` reads of each state.
+    #[inline]
+    pub(crate) fn prefetch_with(
+        &self,
+        hashes: impl Iterator<Item = KeyHash>,
+        more: impl Fn(&S) -> u64,
+    ) {
         if self.is_near() {
             return;
         }
         // The first that looks like it, so that nothing waits for what it is.
         let slots = hashes.filter_map(|hash| self.table.find(hash.0, |_| true).copied());
-        self.prefetch_slots(slots, more);
+        self.prefetch_slots_with(slots, more);
     }
 
-    /// The same of keys whose slots are known.
+    /// Brings what is kept of keys near whose slots are known.
     #[inline]
-    pub(crate) fn prefetch_slots(
+    pub(crate) fn prefetch_slots(&self, slots: impl Iterator<Item = u32>) {
+        self.prefetch_slots_with(slots, |_| 0);
+    }
+
+    /// The same, and what `more` reads of each state.
+    #[inline]
+    pub(crate) fn prefetch_slots_with(
         &self,
         slots: impl Iterator<Item = u32>,
         more: impl Fn(&S) -> u64,
@@ -80,12 +86,14 @@ impl<K: Eq, S> KeySlots<K, S> {
             return;
         }
         let mut group = [0; prefetch::GROUP];
-        let mut read = 0;
+        let (mut read, mut len) = (0, 0);
         for (place, slot) in group.iter_mut().zip(slots) {
             *place = slot;
+            len += 1;
             read ^= self.get(slot).map_or(0, |entry| entry.hash.0);
         }
-        for entry in group.iter().filter_map(|slot| self.get(*slot)) {
+        let group = group.iter().take(len);
+        for entry in group.filter_map(|slot| self.get(*slot)) {
             read ^= more(&entry.state);
         }
         std::hint::black_box(read);
@@ -134,12 +142,8 @@ impl<K: Eq, S> KeySlots<K, S> {
 
     /// The slot of an entry that is known to be new.
     pub(crate) fn insert(&mut self, entry: Entry<K, S>) -> u32 {
-        let (hash, slot) = (entry.hash, self.free.pop());
-        let slot = slot.unwrap_or(self.slots.len() as u32);
-        match self.slots.get_mut(slot as usize) {
-            Some(empty) => *empty = Some(entry),
-            None => self.slots.push(Some(entry)),
-        }
+        let hash = entry.hash;
+        let slot = take_slot(&mut self.slots, &mut self.free, entry);
         let slots = &self.slots;
         let entry_of = |&slot: &u32| slots.get(slot as usize).and_then(Option::as_ref);
         let hashed = |slot: &u32| entry_of(slot).map_or(0, |entry| entry.hash.0);
@@ -167,6 +171,17 @@ impl<K: Eq, S> KeySlots<K, S> {
             .flatten()
             .collect()
     }
+}
+
+/// Puts an entry into a slot that is free, or a new one.
+#[inline]
+fn take_slot<E>(slots: &mut Vec<Option<E>>, free: &mut Vec<u32>, entry: E) -> u32 {
+    let slot = free.pop().unwrap_or(slots.len() as u32);
+    match slots.get_mut(slot as usize) {
+        Some(empty) => *empty = Some(entry),
+        None => slots.push(Some(entry)),
+    }
+    slot
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
 use crate::process::turn::{LeftOut, Moment, Phase, Timer, Turn};
 use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
-use crate::window::LOOKED_AT;
+use crate::waits::LOOKED_AT;
 
 /// Timers that go off before the task is let look around, though they put nothing out.
 const AT_ONCE: usize = 4_096;
@@ -145,7 +145,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         for number in 0..AT_ONCE {
             if number % prefetch::GROUP == 0 {
                 self.keys
-                    .prefetch_slots(self.wheels[clock as usize].owners(), |_| 0);
+                    .prefetch_slots(self.wheels[clock as usize].owners());
             }
             let Some((owner, tick)) = self.wheels[clock as usize].next_due(until) else {
                 return Ok(Step::Done);
@@ -257,8 +257,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
-            self.keys
-                .prefetch(prefetch::hashes(records.as_slice()), |_| 0);
+            self.keys.prefetch(prefetch::hashes(records.as_slice()));
             self.take(records.by_ref().take(prefetch::GROUP), out)?;
         }
         Ok(())
@@ -367,9 +366,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Option<Timestamp>>();
-        let watermarks: Vec<_> = pieces.map(|piece| Ok(piece?.1)).collect::<Result<_>>()?;
-        self.watermark = watermarks.into_iter().min().flatten();
+        self.watermark = state.least_piece::<Option<Timestamp>>()?.flatten();
         let fresh = self.process.state();
         for value in state.values::<Saved<K, P::State>>() {
             let (key, mut state, of_event, of_processing) = value?;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use millstream_engine::Error;
 use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 
@@ -46,8 +45,9 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
     /// Source: Rx's `delay`.
     pub fn delay(self, name: &str, by: Duration, most: usize) -> Stream<T> {
         if most == 0 {
-            let text = format!("`{name}` lets no record wait: at least one must have room");
-            (self.tail.scope).with(|graph| graph.error(Error::config(text)));
+            self.tail.mistake(format!(
+                "`{name}` lets no record wait: at least one must have room"
+            ));
         }
         self.paced(name, "delay", move |replica| {
             let most = share(most, replica.index, replica.parallelism);

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use millstream_engine::Error;
 use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,8 +46,9 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     /// Source: Akka Streams' `groupedWithin`, Rx's `bufferTimeOrCount`.
     pub fn batch(self, name: &str, most: usize, within: Duration) -> KeyedStream<K, Vec<T>> {
         if most == 0 {
-            let text = format!("`{name}` makes batches of no records: at least one in each");
-            (self.tail.scope).with(|graph| graph.error(Error::config(text)));
+            self.tail.mistake(format!(
+                "`{name}` makes batches of no records: at least one in each"
+            ));
         }
         let add = move |batch: &mut Option<Vec<T>>, record| {
             let batch = batch.get_or_insert_default();

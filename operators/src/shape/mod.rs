@@ -26,18 +26,3 @@ mod sort;
 mod throttle;
 mod waiting;
 mod zip_latest;
-
-use millstream_engine::Error;
-
-use crate::scope::Tail;
-
-/// Notes a mistake if a stream that is shaped by its times has none.
-fn check_timed<'a>(mut tails: impl Iterator<Item = &'a Tail>, name: &str) {
-    if let Some(tail) = tails.find(|tail| !tail.timed) {
-        let text = format!(
-            "`{name}` goes by event time, but a stream before it has none: call `.event_time(|record| …, \
-             Lateness::bounded(…))` on it, best right behind the source"
-        );
-        tail.scope.with(|graph| graph.error(Error::config(text)));
-    }
-}

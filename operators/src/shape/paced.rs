@@ -219,10 +219,14 @@ where
     fn restore(&mut self, state: &StateReader) -> Result<()> {
         let mut runs = Vec::new();
         for piece in state.pieces::<(G::Saved, Vec<Saved<(Timestamp, P::Out)>>)>() {
-            let (replica, (gate, its)) = piece?;
+            let (name, (gate, its)) = piece?;
             self.gate.restore(gate);
             // What waited in one replica waits in one, so that it stays in order.
-            let replica: usize = replica.parse().unwrap_or(0);
+            let replica: usize = name.parse().map_err(|_| {
+                Error::state(format!(
+                    "saved state of a replica that is called `{name}`, not by its number"
+                ))
+            })?;
             if replica % self.replica.parallelism.max(1) == self.replica.index {
                 runs.extend(its);
             }

@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use millstream_engine::state::State;
 
 use super::by_time::ByTime;
-use super::check_timed;
 use crate::keyed::{Key, KeyedStream};
 use crate::process::{Process, Timer, Turn};
 
@@ -37,7 +36,7 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     ///
     /// Source: the event-time temporal sort of Flink SQL.
     pub fn sort(self, name: &str) -> KeyedStream<K, T> {
-        check_timed(std::iter::once(&self.tail), name);
+        self.tail.must_be_timed(name);
         self.process(name, Sort(PhantomData))
     }
 }

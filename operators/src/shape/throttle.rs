@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use millstream_engine::Error;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
@@ -50,8 +49,7 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
     /// Source: `throttle` of Akka Streams, which waits as well (that of Rx drops).
     pub fn throttle(self, name: &str, rate: RateLimit) -> Stream<T> {
         if let Some(mistake) = rate.mistake() {
-            let text = format!("`{name}` {mistake}");
-            (self.tail.scope).with(|graph| graph.error(Error::config(text)));
+            self.tail.mistake(format!("`{name}` {mistake}"));
         }
         let rate = rate.with_slack(SLACK);
         self.paced(name, "throttle", move |replica| {

@@ -14,7 +14,6 @@ use millstream_engine::why::Explanation;
 use serde::{Deserialize, Serialize};
 
 use super::by_time::ByTime;
-use super::check_timed;
 use crate::join::{SameKey, through};
 use crate::keyed::{Key, KeyedStream};
 use crate::process::{Clocks, Expiry, KeyState, Process, Processing, Timer, Ttl, Turn, ValueState};
@@ -75,7 +74,6 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
     {
         let (left, others) = (self.tail, [right.tail]);
-        check_timed(std::iter::once(&left).chain(&others), name);
         let make: MakeOperator = Box::new(move |replica| {
             let latest = Latest::new(ttl, f.clone());
             Box::new(ZipLatest::<K, L, R, _> {
@@ -85,7 +83,9 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         let vertex = OperatorVertex::named(name, "zip latest", make)
             .with_port(PortMaker::moving::<Keyed<K, U>>())
             .with_state(StateKind::of::<(K, L, R)>("zip latest", 2));
-        KeyedStream::keyed(through(left, &others, vertex))
+        let zipped = through(left, &others, vertex);
+        zipped.must_be_timed(name);
+        KeyedStream::keyed(zipped)
     }
 }
 

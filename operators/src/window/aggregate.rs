@@ -16,9 +16,7 @@ use crate::window::once::WindowAggregate;
 use crate::window::open::Spans;
 use crate::window::sliced::sliced;
 use crate::window::tumbling::gcd;
-use crate::window::{
-    LATE, Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check, note,
-};
+use crate::window::{LATE, Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check};
 
 /// The keyed stream of what windows come to.
 pub type WindowResults<K, V> = KeyedStream<K, WindowResult<K, V>>;
@@ -203,14 +201,14 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
         };
         check(&tail, name, &self.windows);
         if let Some(what) = self.trigger.mistake() {
-            note(&tail, format!("the windows of `{name}` {what}"));
+            tail.mistake(format!("the windows of `{name}` {what}"));
         }
         if self.clock == Clock::ProcessingTime && !self.lateness.is_zero() {
             let text = format!(
                 "the windows of `{name}` go by processing time, in which nothing is late: leave \
                  `.allowed_lateness(…)` out"
             );
-            note(&tail, text);
+            tail.mistake(text);
         }
     }
 }

@@ -34,9 +34,7 @@ pub use trigger::{Every, Trigger};
 pub use tumbling::Tumbling;
 pub use two_stages::TwoStageStream;
 
-use millstream_engine::Error;
 use millstream_engine::time::Timestamp;
-use millstream_engine::why::{Explanation, Until, Wait};
 use serde::{Deserialize, Serialize};
 
 use crate::scope::Tail;
@@ -63,7 +61,7 @@ impl Window {
     }
 
     /// In the words of [`why`](millstream_engine::why).
-    fn told(self) -> String {
+    pub(crate) fn told(self) -> String {
         match (self.start, self.end) {
             (Timestamp::MIN, Timestamp::MAX) => "the window of everything".to_owned(),
             (start, end) => format!("the window from {start} to {end}"),
@@ -84,33 +82,13 @@ impl Window {
     }
 }
 
-/// Tells that `window` is the first of so many to wait for the watermark.
-pub(crate) fn explain_first(why: &mut Explanation, window: Window, open: usize) {
-    let until = Until::Watermark(window.end);
-    why.waits(Wait::new(window.told(), until).first_of(open));
-}
-
-/// Of what waits in a certain order only by and large, so many are looked at for the first.
-pub(crate) const LOOKED_AT: usize = 4_096;
-
 /// The output of late records.
 const LATE: usize = 1;
 
 /// Notes a mistake if a stream that is put in windows of event time has none, or the windows are nothing.
 fn check(tail: &Tail, name: &str, windows: &impl WindowAssigner) {
-    if !tail.timed {
-        let text = format!(
-            "`{name}` has windows of event time, but its stream has none: call `.event_time(|record| …, \
-             Lateness::bounded(…))` on it, best right behind the source"
-        );
-        note(tail, text);
-    }
+    tail.must_be_timed(name);
     if let Some(what) = windows.mistake() {
-        note(tail, format!("the windows of `{name}` {what}"));
+        tail.mistake(format!("the windows of `{name}` {what}"));
     }
-}
-
-/// Notes a mistake, to be told when the flow starts.
-fn note(tail: &Tail, mistake: String) {
-    tail.scope.with(|graph| graph.error(Error::config(mistake)));
 }

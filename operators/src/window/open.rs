@@ -12,8 +12,9 @@ use millstream_engine::time::Timestamp;
 use millstream_engine::why::Explanation;
 
 use crate::keyed::{Entry, Key, KeyTable};
+use crate::waits::explain_first;
 use crate::window::sliced::slice_of;
-use crate::window::{Sliding, Tumbling, Window, explain_first};
+use crate::window::{Sliding, Tumbling, Window};
 
 /// Open windows, and the one whose results are being given.
 ///
@@ -220,9 +221,7 @@ impl<K: Key, S: State> OpenWindows<K, S> {
     }
 
     pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
-        let closed: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
-        self.closed = closed.into_iter().min().unwrap_or(Timestamp::MIN);
+        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
         for value in state.values::<(Timestamp, K, S)>() {
             let (start, key, state) = value?;
             let place = self.open_at(self.windows.of(start).0);

@@ -11,7 +11,7 @@ use millstream_engine::state::{State, StateKind};
 
 use super::keyed::KeyedJoin;
 use super::pairing::{Chosen, FullOuter, Inner, LeftOuter, Pairing, RightOuter};
-use super::{SameKey, by_time, mistake, with_late};
+use super::{SameKey, by_time, with_late};
 use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
 use crate::stream::Either;
@@ -272,7 +272,8 @@ where
     P: Pairing<K, L, R>,
 {
     if let Some(what) = interval.mistake() {
-        mistake(&left.tail, format!("the interval of `{name}` {what}"));
+        left.tail
+            .mistake(format!("the interval of `{name}` {what}"));
     }
     let kind = StateKind::of::<(K, L, R)>(&format!("interval join {interval}"), 1);
     let make: MakeOperator = Box::new(move |_| {

@@ -4,20 +4,23 @@ mod sides;
 mod slices;
 
 pub use sides::Group;
-pub(super) use sides::Sides;
+use sides::Sides;
 
 use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
 use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{Outbox, Port};
-use millstream_engine::state::{State, StateReader, StateWriter};
+use millstream_engine::plan::{MakeOperator, OperatorVertex};
+use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
+use super::by_time;
 use super::keyed::put;
 use super::pairing::Pairing;
 use crate::keyed::Key;
+use crate::scope::Tail;
 use crate::window::{Window, WindowAssigner};
 use slices::{Given, Slices};
 
@@ -110,6 +113,36 @@ where
             Ok(make.make(key, window, sides, cursor, put))
         })
     }
+}
+
+/// The vertex that gathers its inputs by key and window.
+pub(super) fn windowed<K, S, W, M>(
+    name: &str,
+    label: &str,
+    inputs: Vec<Tail>,
+    windows: W,
+    make: M,
+    gives_late: bool,
+) -> Tail
+where
+    K: Key,
+    S: Sides,
+    W: WindowAssigner,
+    M: MakeResults<K, S>,
+{
+    if let (Some(what), Some(first)) = (windows.mistake(), inputs.first()) {
+        first.mistake(format!("the windows of `{name}` {what}"));
+    }
+    let kind = StateKind::of::<(K, S)>(&format!("{label} {}", windows.kind()), 2);
+    let beat = windows.beat();
+    let make: MakeOperator = Box::new(move |_| {
+        let (windows, make) = (windows.clone(), make.clone());
+        Box::new(Windowed::<W, K, S, M>::new(windows, make, gives_late))
+    });
+    let vertex = OperatorVertex::named(name, label, make)
+        .with_state(kind)
+        .with_beat(beat);
+    by_time::<K, M::Out, S::Late>(name, inputs, vertex, gives_late)
 }
 
 /// Every pair of a left and a right record, and those that have none as the join wants it.

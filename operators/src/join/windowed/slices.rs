@@ -14,7 +14,8 @@ use millstream_engine::why::Explanation;
 
 use super::{Cursor, Sides};
 use crate::keyed::{Entry, Key, KeyTable};
-use crate::window::{Window, WindowAssigner, explain_first};
+use crate::waits::explain_first;
+use crate::window::{Window, WindowAssigner};
 
 /// The open windows of an assigner, with what fell into them.
 ///
@@ -341,9 +342,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     }
 
     pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
-        let closed: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
-        self.closed = closed.into_iter().min().unwrap_or(Timestamp::MIN);
+        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
         for value in state.values::<(VecDeque<(Timestamp, Timestamp)>, Cursor, K, S)>() {
             let (spans, cursor, key, sides) = value?;
             let place = self.open_at(Spans(spans), None);

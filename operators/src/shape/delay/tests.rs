@@ -1,7 +1,10 @@
 use std::collections::VecDeque;
 
+use millstream_engine::ErrorKind;
 use millstream_engine::harness::Harness;
+use millstream_engine::operator::Operator;
 use millstream_engine::plan::Replica;
+use millstream_engine::state::{StateReader, VertexState};
 use proptest::prelude::*;
 
 use super::*;
@@ -79,4 +82,25 @@ fn watermarks_and_records_keep_their_order_in_queue() {
     let input = "^1 a@5 ~3 ^4 b@2 c@9 ^6 ~11 ~12 ^7 ~15 ^8 d@8 |";
     let output = "^1 a@5 ^4 b@2 c@9 ^7 ^8 d@8 |";
     harness.check(&[input], &[output]).unwrap();
+}
+
+#[test]
+fn state_of_a_replica_without_a_number_is_an_error() {
+    let restored = |replica: &Replica, name: &str| {
+        let state = VertexState {
+            // Nothing waited in it.
+            pieces: vec![(name.to_owned(), vec![0])],
+            ..VertexState::default()
+        };
+        delayed(replica, 1).restore(&StateReader::new(&state, 8, 0, 1))
+    };
+    let harness = Harness::new(move |replica| {
+        assert!(restored(replica, "3").is_ok());
+        let error = restored(replica, "third").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::State);
+        assert!(error.to_string().contains("`third`"), "{error}");
+        delayed(replica, 1)
+    });
+    let harness = harness.with_input(str::to_owned).with_output(String::clone);
+    harness.check(&["|"], &["|"]).unwrap();
 }

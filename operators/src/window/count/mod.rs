@@ -13,7 +13,7 @@ use crate::keyed::{Key, KeyedStream};
 use crate::pipe::Pipe;
 use crate::process::Ttl;
 use crate::stream::Stream;
-use crate::window::{WindowResult, WindowResults, note};
+use crate::window::{WindowResult, WindowResults};
 use operator::CountWindows;
 
 /// A keyed stream cut into windows of so many records; see [`KeyedStream::count_window`].
@@ -167,14 +167,14 @@ impl<K: Key, T: Send + 'static> CountWindowedStream<K, T> {
         let Counts { size, slide } = counts;
         if size == 0 || slide == 0 {
             let text = format!("the windows of `{name}` are of no record, or slide by none");
-            note(&stream.tail, text);
+            stream.tail.mistake(text);
         }
         if !ttl.is_for_ever() && !ttl.is_by_processing_time() && !stream.tail.timed {
             let text = format!(
                 "the keys of `{name}` live by event time, but its stream has none: call `.event_time(…)` on it, or \
                  take a TTL by processing time"
             );
-            note(&stream.tail, text);
+            stream.tail.mistake(text);
         }
         let make: MakeOperator = Box::new(move |_| {
             let aggregate = aggregate.clone();

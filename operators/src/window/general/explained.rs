@@ -8,7 +8,7 @@ use super::slot::Slot;
 use super::{GeneralWindows, Rules};
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
-use crate::window::LOOKED_AT;
+use crate::waits::LOOKED_AT;
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K, T, A> {
     /// The next window, what is said of it before its end or behind it, and the panes that wait for their moments.

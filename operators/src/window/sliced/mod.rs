@@ -119,7 +119,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
             let hashes = prefetch::hashes(records.as_slice());
-            self.keys.prefetch(hashes, KeySlices::read_last);
+            self.keys.prefetch_with(hashes, KeySlices::read_last);
             for record in records.by_ref().take(prefetch::GROUP) {
                 let Keyed { hash, key, value } = record.value;
                 let place = match self.last {
@@ -177,9 +177,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let pieces = state.pieces::<Timestamp>().map(|piece| Ok(piece?.1));
-        let closed: Vec<Timestamp> = pieces.collect::<Result<_>>()?;
-        self.closed = closed.into_iter().min().unwrap_or(Timestamp::MIN);
+        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
         self.open = self.cut.open_at(self.closed);
         for value in state.values::<(i64, K, Slices<A::State>, F)>() {
             let (due, key, slices, fold) = value?;
@@ -320,7 +318,7 @@ fn visit_all<K: Key, T, A: Aggregate<T>, F: Fold<T, A>>(
     while let Some(number) = rounds.key() {
         if near == 0 {
             near = prefetch::GROUP;
-            keys.prefetch_slots(rounds.ahead(), KeySlices::read_ends);
+            keys.prefetch_slots_with(rounds.ahead(), KeySlices::read_ends);
         }
         near -= 1;
         let Some(entry) = keys.get_mut(number) else {

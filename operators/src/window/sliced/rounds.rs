@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::window::LOOKED_AT;
+use crate::waits::LOOKED_AT;
 
 /// Visits, window after window, the keys that have slices in it, and no others.
 ///

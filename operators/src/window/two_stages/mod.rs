@@ -22,7 +22,7 @@ use crate::aggregate::Aggregate;
 use crate::keyed::{Key, KeyedStream};
 use crate::scope::Tail;
 use crate::window::open::Spans;
-use crate::window::{LATE, Sliding, Tumbling, WindowAssigner, WindowResults, WindowedStream, note};
+use crate::window::{LATE, Sliding, Tumbling, WindowAssigner, WindowResults, WindowedStream};
 use combined::Combined;
 use local::Local;
 
@@ -165,7 +165,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> TwoStageStream<K, T, W> {
                 "`{name}` is aggregated in two stages, and so speaks once, when the watermark passes the end of a window: \
                  leave `.in_two_stages()` out, or `.trigger(…)`, `.allowed_lateness(…)` and `.processing_time()`"
             );
-            note(&local, text);
+            local.mistake(text);
         }
         let states = KeyedStream::<K, A::State>::keyed(local);
         let windows = WindowedStream {
