@@ -13,6 +13,7 @@ mod process;
 mod schedules;
 mod seeds;
 mod shape;
+mod stopping;
 mod time;
 mod two_stages;
 mod windows;
