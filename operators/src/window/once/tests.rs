@@ -1,14 +1,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millstream_engine::batch::{Batch, Record};
 use millstream_engine::harness::{Harness, saved};
-use millstream_engine::outbox::PortMaker;
-use millstream_engine::runtime::Instant;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Given, at, entry, given, script, show};
+use crate::testing::{Given, at, batch, entry, given, in_steps, outbox, script, show};
 use crate::{Tumbling, count, sum};
 
 fn harness(windows: Tumbling) -> Harness {
@@ -110,53 +107,11 @@ type Results = Keyed<u64, WindowResult<u64, u64>>;
 #[test]
 fn many_results_leave_in_steps_and_a_snapshot_between_loses_none() {
     let new = || WindowAggregate::<u64, (), _>::new(Spans::Windows(tens()), count(), false);
-    let port = || Outbox::new(vec![PortMaker::moving::<Results>().make_single()]);
-    let (mut operator, mut out) = (new(), port());
-    let mut batch = Batch::new(Instant::from_nanos(0));
-    batch.records = (0..20_000u64)
-        .map(|key| Record {
-            time: at(3),
-            value: Keyed::new(key, ()),
-        })
-        .collect();
-    operator
-        .on_batch(0, &mut AnyBatch::new(batch), &mut out)
-        .unwrap();
-    let watermark = Watermark {
-        time: at(10),
-        arrival: Instant::from_nanos(0),
-    };
-    let (mut keys, mut steps) = (Vec::new(), 0);
-    loop {
-        let step = operator.on_watermark(watermark, &mut out).unwrap();
-        let mut sealed = Vec::new();
-        for port in out.ports_mut() {
-            port.seal_all();
-            port.take_sealed(&mut sealed);
-        }
-        assert!(sealed.len() <= 17);
-        for mut sealed in sealed {
-            keys.extend(
-                sealed
-                    .batch
-                    .of::<Results>()
-                    .unwrap()
-                    .records
-                    .iter()
-                    .map(|r| r.value.key),
-            );
-        }
-        steps += 1;
-        if step == Step::Done {
-            break;
-        }
-        let mut state = saved(128, |state| operator.snapshot(state)).unwrap();
-        state.frontier = Some(watermark.time);
-        operator = new();
-        operator
-            .restore(&StateReader::new(&state, 128, 0, 1))
-            .unwrap();
-    }
+    let (mut operator, mut out) = (new(), outbox::<Results>());
+    let mut batch = batch((0..20_000u64).map(|key| (key, (), 3)));
+    operator.on_batch(0, &mut batch, &mut out).unwrap();
+    let (results, steps, _) = in_steps::<Results, _>(operator, &mut out, 10, new);
+    let mut keys: Vec<u64> = results.into_iter().map(|result| result.key).collect();
     keys.sort_unstable();
     assert!(steps > 2 && keys.into_iter().eq(0..20_000));
 }

@@ -13,7 +13,7 @@ use millstream_engine::time::Watermark;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{at, entry, given, naive_windows, script, show};
+use crate::testing::{at, batches, entry, given, naive_windows, records_of, script, show};
 use crate::window::once::WindowAggregate;
 use crate::window::sliced::sliced;
 use crate::{WindowResult, arg_max, count, sum};
@@ -60,20 +60,12 @@ impl<A: Aggregate<i64, State: Clone>> Both<A> {
     ) -> Result<()> {
         for (local, its) in &mut self.locals {
             while call(local, its)? == Step::More {}
-            let mut sealed = Vec::new();
-            for (index, port) in its.ports_mut().iter_mut().enumerate() {
-                port.seal_all();
-                port.take_sealed(&mut sealed);
-                for mut sealed in sealed.drain(..) {
-                    if index == 0 {
-                        self.second.on_batch(0, &mut sealed.batch, out)?;
-                        continue;
-                    }
-                    for record in sealed.batch.of::<Entry>()?.records.drain(..) {
-                        let late = record.value;
-                        out.port(LATE)?.push_keyed(late.hash, late, record.time);
-                    }
-                }
+            for mut sealed in batches(its, 0) {
+                self.second.on_batch(0, &mut sealed.batch, out)?;
+            }
+            for record in records_of::<Entry>(its, LATE).0 {
+                let late = record.value;
+                out.port(LATE)?.push_keyed(late.hash, late, record.time);
             }
             out.count_late(its.take_late());
         }
