@@ -3,6 +3,7 @@
 // Clippy takes only the tests themselves for tests, not what helps them.
 #![allow(clippy::unwrap_used)]
 
+mod asking;
 mod asynchronous;
 mod edges;
 mod joins;
