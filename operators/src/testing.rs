@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use millstream_engine::batch::{AnyBatch, Batch, Record};
-use millstream_engine::harness::{Item, Script, saved};
+use millstream_engine::harness::{Harness, Item, Script, saved};
 use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{Outbox, PortMaker, Sealed};
@@ -13,8 +13,8 @@ use millstream_engine::state::StateReader;
 use millstream_engine::time::{Timestamp, Watermark};
 use proptest::prelude::*;
 
-use crate::WindowAssigner;
 use crate::keyed::Key;
+use crate::{WindowAssigner, WindowResult};
 
 /// Reads `key=value`.
 pub(crate) fn entry(text: &str) -> (String, i64) {
@@ -173,6 +173,32 @@ pub(crate) fn script(given: &[Given]) -> String {
         .collect();
     items.push(Item::End);
     Script { items }.to_string()
+}
+
+/// A harness of windows that speak once: it reads `key=value`, and shows `key:start..:value` and the late records.
+pub(crate) fn of_windows<V: Send + 'static>(
+    harness: Harness,
+    show_value: fn(&V) -> String,
+) -> Harness {
+    let harness = harness.with_keyed_input(entry);
+    let harness = harness.with_output(move |result: &Keyed<String, WindowResult<String, V>>| {
+        let WindowResult {
+            key, window, value, ..
+        } = &result.value;
+        assert_eq!(key, &result.key);
+        format!("{key}:{}..:{}", window.start.as_micros(), show_value(value))
+    });
+    harness.with_output(show::<i64>)
+}
+
+/// How many there are, and their sum.
+pub(crate) fn count_and_sum(values: &[i64]) -> String {
+    format!("{}:{}", values.len(), values.iter().sum::<i64>())
+}
+
+/// The highest.
+pub(crate) fn highest(values: &[i64]) -> String {
+    values.iter().max().map_or(String::new(), i64::to_string)
 }
 
 /// Windows that speak once, naively: all values of every one that holds some, and the late records.

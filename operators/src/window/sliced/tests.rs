@@ -4,7 +4,9 @@ use millstream_engine::harness::Harness;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{at, batch, entry, given, in_steps, naive_windows, outbox, script, show};
+use crate::testing::{
+    at, batch, count_and_sum, given, highest, in_steps, naive_windows, of_windows, outbox, script,
+};
 use crate::{arg_max, count, sum};
 
 /// Counts and adds up: slices are taken out again.
@@ -26,21 +28,10 @@ fn harness<A>(windows: Sliding, aggregate: A, show_value: fn(&A::Out) -> String)
 where
     A: Aggregate<i64, State: Clone>,
 {
-    Harness::new(move |replica| {
+    let harness = Harness::new(move |replica| {
         Made(sliced::<String, i64, A>(windows, aggregate.clone(), true).0(replica))
-    })
-    .telling_waits()
-    .with_keyed_input(entry)
-    .with_output(
-        move |result: &Keyed<String, WindowResult<String, A::Out>>| {
-            let WindowResult {
-                key, window, value, ..
-            } = &result.value;
-            assert_eq!(key, &result.key);
-            format!("{key}:{}..:{}", window.start.as_micros(), show_value(value))
-        },
-    )
-    .with_output(show::<i64>)
+    });
+    of_windows(harness.telling_waits(), show_value)
 }
 
 /// The operator as the vertex makes it.
@@ -80,8 +71,7 @@ proptest! {
         all in given(24), size in 1..40i64, slide in 1..20i64, offset in 0..20i64,
     ) {
         let windows = sliding(size, slide, offset);
-        let shown = |values: &[i64]| format!("{}:{}", values.len(), values.iter().sum::<i64>());
-        let (results, late) = naive_windows(&all, windows, shown);
+        let (results, late) = naive_windows(&all, windows, count_and_sum);
         retracting(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
 
@@ -90,8 +80,7 @@ proptest! {
         all in given(24), size in 1..40i64, slide in 1..20i64, offset in 0..20i64,
     ) {
         let windows = sliding(size, slide, offset);
-        let shown = |values: &[i64]| values.iter().max().map_or(String::new(), i64::to_string);
-        let (results, late) = naive_windows(&all, windows, shown);
+        let (results, late) = naive_windows(&all, windows, highest);
         combining(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
 }
