@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::{Contest, argument, verdict};
+use millstream::connectors::generator::Random;
 use millstream::operators::Interval;
 use millstream::prelude::*;
 
@@ -43,15 +44,8 @@ impl Results {
 
 /// The records of a side.
 fn records(side: u64, count: u64) -> impl Iterator<Item = Record> + Clone + Send + 'static {
-    (0..count).map(move |n| (drawn(side << 40 ^ n) % KEYS, n, n as i64))
-}
-
-/// A random number that depends on nothing else (SplitMix64's last step).
-fn drawn(n: u64) -> u64 {
-    let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    let key = move |n| Random::new(side << 40 ^ n).below(KEYS);
+    (0..count).map(move |n| (key(n), n, n as i64))
 }
 
 fn flow(

@@ -9,7 +9,7 @@ use crate::batch::{PartitionId, Record};
 use crate::edge::Bell;
 use crate::error::Result;
 use crate::outbox::full_batch;
-use crate::runtime::Instant;
+use crate::runtime::{self, Instant};
 use crate::time::Timestamp;
 
 /// A source as the user sets it up: what to read, from where. The flow opens it when it starts.
@@ -299,8 +299,8 @@ impl<T> Intake<T> {
     ///
     /// A reader with a single partition uses `PartitionId(0)` and need not announce it.
     pub fn begin(&mut self, partition: PartitionId, arrival: Instant) {
-        self.partition = partition;
-        self.arrival = Some(arrival);
+        (self.partition, self.arrival) = (partition, Some(arrival));
+        self.taken_at = runtime::wall();
         if self.records.capacity() == 0 {
             // The batch before has left with its memory. Growing step by step would copy all records.
             self.records.reserve(full_batch::<T>().min(Self::ROOM));

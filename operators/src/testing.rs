@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use millstream_engine::harness::{Item, Script};
+use millstream_engine::batch::{AnyBatch, Batch, Record};
+use millstream_engine::harness::{Harness, Item, Script, saved};
 use millstream_engine::key::Keyed;
-use millstream_engine::time::Timestamp;
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::outbox::{Outbox, PortMaker, Sealed};
+use millstream_engine::runtime::Instant;
+use millstream_engine::state::StateReader;
+use millstream_engine::time::{Timestamp, Watermark};
 use proptest::prelude::*;
 
-use crate::WindowAssigner;
+use crate::keyed::Key;
+use crate::{WindowAssigner, WindowResult};
 
 /// Reads `key=value`.
 pub(crate) fn entry(text: &str) -> (String, i64) {
@@ -23,6 +29,95 @@ pub(crate) fn show<V: Display>(keyed: &Keyed<String, V>) -> String {
 
 pub(crate) fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
+}
+
+/// A batch of keyed records: key, value, time.
+pub(crate) fn batch<K: Key, V: Send + 'static>(
+    records: impl IntoIterator<Item = (K, V, i64)>,
+) -> AnyBatch {
+    let mut batch = Batch::new(Instant::from_nanos(0));
+    let records = records.into_iter().map(|(key, value, time)| Record {
+        time: at(time),
+        value: Keyed::new(key, value),
+    });
+    batch.records.extend(records);
+    AnyBatch::new(batch)
+}
+
+pub(crate) fn watermark(time: i64) -> Watermark {
+    Watermark {
+        time: at(time),
+        arrival: Instant::from_nanos(0),
+    }
+}
+
+/// An outbox with one port of `U`s.
+pub(crate) fn outbox<U: Send + 'static>() -> Outbox {
+    Outbox::new(vec![PortMaker::moving::<U>().make_single()])
+}
+
+/// The batches that are in the outbox at a port.
+pub(crate) fn batches(out: &mut Outbox, port: usize) -> Vec<Sealed> {
+    let mut sealed = Vec::new();
+    let port = &mut out.ports_mut()[port];
+    port.seal_all();
+    port.take_sealed(&mut sealed);
+    sealed
+}
+
+/// The records that are in the outbox at a port, and how many batches that is.
+pub(crate) fn records_of<T: Send + 'static>(
+    out: &mut Outbox,
+    port: usize,
+) -> (Vec<Record<T>>, usize) {
+    let (mut all, mut records) = (batches(out, port), Vec::new());
+    for sealed in &mut all {
+        records.append(&mut sealed.batch.of::<T>().unwrap().records);
+    }
+    (records, all.len())
+}
+
+/// The results that are in the outbox, and how many batches that is.
+pub(crate) fn collect<U: Send + 'static>(out: &mut Outbox) -> (Vec<U>, usize) {
+    let (records, batches) = records_of::<U>(out, 0);
+    let values = records.into_iter().map(|record| record.value);
+    (values.collect(), batches)
+}
+
+/// How many results are in the outbox, and how many batches that is; they are gone then.
+pub(crate) fn sent(out: &mut Outbox) -> (usize, usize) {
+    let all = batches(out, 0);
+    (all.iter().map(|sealed| sealed.batch.len()).sum(), all.len())
+}
+
+/// What the operator says at a watermark, a few at a time; between two steps it is saved and made anew.
+pub(crate) fn in_steps<U, O>(
+    mut operator: O,
+    out: &mut Outbox,
+    time: i64,
+    make: impl Fn() -> O,
+) -> (Vec<U>, usize, O)
+where
+    U: Send + 'static,
+    O: Operator,
+{
+    let (mut all, mut steps) = (Vec::new(), 0);
+    loop {
+        let step = operator.on_watermark(watermark(time), out).unwrap();
+        let (values, batches) = collect::<U>(out);
+        assert!(batches <= 17, "it went on when its outbox was full");
+        all.extend(values);
+        steps += 1;
+        if step == Step::Done {
+            return (all, steps, operator);
+        }
+        let mut state = saved(128, |state| operator.snapshot(state)).unwrap();
+        state.frontier = Some(at(time));
+        operator = make();
+        operator
+            .restore(&StateReader::new(&state, 128, 0, 1))
+            .unwrap();
+    }
 }
 
 /// A keyed record, or a watermark.
@@ -78,6 +173,32 @@ pub(crate) fn script(given: &[Given]) -> String {
         .collect();
     items.push(Item::End);
     Script { items }.to_string()
+}
+
+/// A harness of windows that speak once: it reads `key=value`, and shows `key:start..:value` and the late records.
+pub(crate) fn of_windows<V: Send + 'static>(
+    harness: Harness,
+    show_value: fn(&V) -> String,
+) -> Harness {
+    let harness = harness.with_keyed_input(entry);
+    let harness = harness.with_output(move |result: &Keyed<String, WindowResult<String, V>>| {
+        let WindowResult {
+            key, window, value, ..
+        } = &result.value;
+        assert_eq!(key, &result.key);
+        format!("{key}:{}..:{}", window.start.as_micros(), show_value(value))
+    });
+    harness.with_output(show::<i64>)
+}
+
+/// How many there are, and their sum.
+pub(crate) fn count_and_sum(values: &[i64]) -> String {
+    format!("{}:{}", values.len(), values.iter().sum::<i64>())
+}
+
+/// The highest.
+pub(crate) fn highest(values: &[i64]) -> String {
+    values.iter().max().map_or(String::new(), i64::to_string)
 }
 
 /// Windows that speak once, naively: all values of every one that holds some, and the late records.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use millstream::connectors::generator::Random;
 use millstream::prelude::count as count_of;
 use millstream::prelude::*;
 use millstream::runtime::sleep;
@@ -31,12 +32,9 @@ fn trade(seed: u64, n: u64) -> Trade {
     }
 }
 
-/// A random number that depends on nothing else (SplitMix64's last step).
+/// A random number that depends on nothing else.
 pub(crate) fn drawn(seed: u64, n: u64) -> u64 {
-    let mut z = (seed << 40 ^ (n + 1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    Random::new(seed << 40 ^ n).number()
 }
 
 /// Trades on schedule: `count` of them within a virtual second.

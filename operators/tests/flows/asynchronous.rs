@@ -8,6 +8,8 @@ use millstream::operators::{RateLimit, Retry, StateGuard};
 use millstream::prelude::*;
 use millstream::{ErrorKind, runtime};
 
+use crate::stopping::{parallelisms, stop_and_go_on};
+
 const RECORDS: u64 = 60;
 const KEYS: u64 = 11;
 
@@ -86,18 +88,11 @@ fn the_state_of_keys_goes_on_with_another_parallelism() {
     let expected = naive();
     let mut stopped = 0;
     for seed in 0..60 {
-        let (before, after) = (1 + seed as usize % 3, 1 + seed as usize / 3 % 3);
+        let (before, after) = parallelisms(seed);
         let first = flow.clone().with_parallelism(before);
-        let snapshot = runtime::simulate(seed, async {
-            let execution = first.start().await.unwrap();
-            runtime::sleep(millis(seed % 40)).await;
-            execution.stop_with_snapshot().await
-        });
-        if let Ok((snapshot, _)) = snapshot.unwrap() {
-            stopped += 1;
-            let again = flow.clone().with_parallelism(after);
-            again.from_snapshot(snapshot).simulate(seed).unwrap();
-        }
+        let rest = flow.clone().with_parallelism(after);
+        let until = runtime::sleep(millis(seed % 40));
+        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
         assert_eq!(by_key(out.take()), expected, "seed {seed}");
     }
     assert!(stopped > 25, "only {stopped} were stopped before their end");

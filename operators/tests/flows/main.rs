@@ -3,6 +3,7 @@
 // Clippy takes only the tests themselves for tests, not what helps them.
 #![allow(clippy::unwrap_used)]
 
+mod asking;
 mod asynchronous;
 mod edges;
 mod joins;
@@ -13,6 +14,7 @@ mod process;
 mod schedules;
 mod seeds;
 mod shape;
+mod stopping;
 mod time;
 mod two_stages;
 mod windows;

@@ -7,6 +7,8 @@ use millstream::operators::{MapState, Process, Timer, Ttl, Turn};
 use millstream::prelude::*;
 use millstream::runtime;
 
+use crate::stopping::{parallelisms, stop_and_go_on};
+
 /// Key, event time in seconds.
 type Visit = (u64, i64);
 
@@ -126,20 +128,11 @@ fn timers_move_with_their_keys_to_another_parallelism() {
     let expected = naive(false);
     let mut stopped = 0;
     for seed in 0..60 {
-        let (before, after) = (1 + seed as usize % 3, 1 + seed as usize / 3 % 3);
+        let (before, after) = parallelisms(seed);
         let first = flow.clone().with_parallelism(before);
         let rest = flow.clone().with_parallelism(after);
-        let was_stopped = runtime::simulate(seed, async {
-            let execution = first.start().await.unwrap();
-            runtime::sleep(minutes(seed * 7 % 49 + 1)).await;
-            let Ok((snapshot, _)) = execution.stop_with_snapshot().await else {
-                return false;
-            };
-            let rest = rest.from_snapshot(snapshot).start().await.unwrap();
-            rest.join().await.unwrap();
-            true
-        });
-        stopped += usize::from(was_stopped.unwrap());
+        let until = runtime::sleep(minutes(seed * 7 % 49 + 1));
+        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
         let mut said = results.take();
         said.sort();
         assert_eq!(said, expected, "seed {seed}");

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use millstream::prelude::*;
 use millstream::runtime;
 
+use crate::stopping::{parallelisms, stop_and_go_on};
+
 type Row = (u64, i64, u64, i64);
 
 /// Per key and window of 100 s: how many there were, joined with the highest of another stream; then looked up in a service.
@@ -121,22 +123,11 @@ fn stopped_anywhere_it_goes_on_with_another_parallelism() {
     let expected = naive();
     let mut stopped = 0;
     for seed in 0..200 {
-        let (before, after) = (1 + seed as usize % 3, 1 + seed as usize / 3 % 3);
+        let (before, after) = parallelisms(seed);
         let first = flow.clone().with_parallelism(before);
-        let snapshot = runtime::simulate(seed, async {
-            let execution = first.start().await.unwrap();
-            runtime::sleep(millis(seed % 20) / 10).await;
-            execution.stop_with_snapshot().await
-        })
-        .unwrap();
-        if let Ok((snapshot, _)) = snapshot {
-            stopped += 1;
-            flow.clone()
-                .with_parallelism(after)
-                .from_snapshot(snapshot)
-                .simulate(seed)
-                .unwrap();
-        }
+        let rest = flow.clone().with_parallelism(after);
+        let until = runtime::sleep(millis(seed % 20) / 10);
+        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
         let rows = results.take();
         assert_eq!(rows.len(), expected.len(), "seed {seed}");
         assert_eq!(

@@ -10,6 +10,8 @@ use millstream::prelude::*;
 use millstream::runtime;
 use millstream::source::{Intake, Position, Read, Replay, Source, SourceReader, SourceSetup};
 
+use crate::stopping::{parallelisms, stop_and_go_on};
+
 /// Key, time in seconds, value.
 type Row = (u64, i64, i64);
 /// What windows came to: where from, key, window, how many, their sum, the highest.
@@ -135,22 +137,11 @@ fn stopped_anywhere_it_goes_on_with_another_parallelism_and_as_many_stages() {
     let expected = naive();
     let mut stopped = 0;
     for seed in 0..100 {
-        let (before, after) = (1 + seed as usize % 3, 1 + seed as usize / 3 % 3);
-        let (first, second) = (
-            flow(seed % 4 != 1, 2_000, &results),
-            flow(seed % 4 != 2, 2_000, &results),
-        );
-        let snapshot = runtime::simulate(seed, async {
-            let execution = first.with_parallelism(before).start().await.unwrap();
-            runtime::sleep(millis(seed)).await;
-            execution.stop_with_snapshot().await
-        })
-        .unwrap();
-        if let Ok((snapshot, _)) = snapshot {
-            stopped += 1;
-            let second = second.with_parallelism(after).from_snapshot(snapshot);
-            second.simulate(seed).unwrap();
-        }
+        let (before, after) = parallelisms(seed);
+        let first = flow(seed % 4 != 1, 2_000, &results).with_parallelism(before);
+        let rest = flow(seed % 4 != 2, 2_000, &results).with_parallelism(after);
+        let until = runtime::sleep(millis(seed));
+        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
         assert_eq!(sorted(&results), expected, "seed {seed}");
     }
     assert!(stopped > 80, "only {stopped} were stopped before their end");

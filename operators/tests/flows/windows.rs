@@ -7,6 +7,8 @@ use millstream::operators::{Every, Panes, Session, Sliding, Timing, Trigger, Win
 use millstream::prelude::*;
 use millstream::runtime;
 
+use crate::stopping::{parallelisms, stop_and_go_on};
+
 /// Per key and window, in seconds: how many, and their sum.
 type Sums = BTreeMap<(u64, i64, i64), (i64, i64)>;
 type Row = WindowResult<u64, (u64, i64)>;
@@ -99,18 +101,11 @@ fn comes_to<W: WindowAssigner + Sync>(windows: W, expected: &Sums) {
     let flow = flow(windows, &results);
     let mut stopped = 0;
     for seed in 0..40 {
-        let (before, after) = (1 + seed as usize % 3, 1 + seed as usize / 3 % 3);
+        let (before, after) = parallelisms(seed);
         let first = flow.clone().with_parallelism(before);
-        let snapshot = runtime::simulate(seed, async {
-            let execution = first.start().await.unwrap();
-            runtime::sleep(millis(seed * 2)).await;
-            execution.stop_with_snapshot().await
-        });
-        if let Ok((snapshot, _)) = snapshot.unwrap() {
-            stopped += 1;
-            let second = flow.clone().with_parallelism(after);
-            second.from_snapshot(snapshot).simulate(seed).unwrap();
-        }
+        let rest = flow.clone().with_parallelism(after);
+        let until = runtime::sleep(millis(seed * 2));
+        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
         let rows = results.take();
         assert!(rows.iter().any(|row| row.pane.timing == Timing::Early));
         assert_eq!(net(rows), *expected, "seed {seed}");

@@ -4,10 +4,10 @@ use millstream_engine::operator::Operator;
 use proptest::prelude::*;
 
 use super::*;
-use crate::join::testing::{
-    batch, collect, collect_late, in_steps, outbox, outbox_with_late, records, shown, watermark,
+use crate::join::testing::{batch, collect_late, outbox_with_late, records, shown};
+use crate::testing::{
+    Given, at, collect, entry, given_in_time, in_steps, outbox, script, show, watermark,
 };
-use crate::testing::{Given, at, entry, given_in_time, script, show};
 
 /// The operator, which gives its late records.
 fn as_of_join<K: Key, L: State, R: State, P: Pairing<K, L, R>>(

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::join::cogroup::Grouped;
 use crate::join::pairing::{FullOuter, Inner, LeftOuter, RightOuter};
-use crate::join::testing::{
-    batch, collect, collect_late, in_steps, outbox, outbox_with_late, records, shown, watermark,
-};
+use crate::join::testing::{batch, collect_late, outbox_with_late, records, shown};
 use crate::stream::Either;
-use crate::testing::{Given, at, entry, given_in_time, script, show};
+use crate::testing::{
+    Given, at, collect, entry, given_in_time, in_steps, outbox, script, show, watermark,
+};
 use crate::{Sliding, Tumbling};
 
 type Both = (Vec<i64>, Vec<i64>);

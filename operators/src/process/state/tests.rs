@@ -9,11 +9,9 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::process::tests::{
-    Given, UnderTest, batch, given, harness, script, under_test, watermark,
-};
+use crate::process::tests::{Given, UnderTest, given, harness, script, under_test};
 use crate::process::{Process, Timer, Turn};
-use crate::testing::at;
+use crate::testing::{at, batch, watermark};
 
 /// How long each part lives.
 const VALUE: i64 = 15;
@@ -191,7 +189,7 @@ proptest! {
             match *given {
                 Given::Record { key, op, time } => {
                     let record = (key.to_string(), op, time);
-                    operator.on_batch(0, &mut batch([record].into_iter()), &mut out).unwrap();
+                    operator.on_batch(0, &mut batch([record]), &mut out).unwrap();
                 }
                 Given::Watermark(time) => _ = operator.on_watermark(watermark(time), &mut out).unwrap(),
                 Given::ProcessingTime(_) => {}

@@ -4,4 +4,4 @@ mod naive;
 mod timers;
 
 pub(crate) use naive::{Given, given, harness, script};
-pub(super) use timers::{UnderTest, batch, under_test, watermark};
+pub(super) use timers::{UnderTest, under_test};

@@ -1,18 +1,15 @@
 use std::time::Duration;
 
-use millstream_engine::batch::{AnyBatch, Batch, Record};
 use millstream_engine::harness::saved;
 use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
-use millstream_engine::outbox::{Outbox, PortMaker};
-use millstream_engine::runtime::Instant;
+use millstream_engine::outbox::Outbox;
 use millstream_engine::state::StateReader;
-use millstream_engine::time::Watermark;
 
 use super::harness;
 use crate::process::operator::Processing;
 use crate::process::{Process, Timer, Turn};
-use crate::testing::at;
+use crate::testing::{at, batch, outbox, sent, watermark};
 
 /// Asks for timers, and says when they go off.
 #[derive(Clone)]
@@ -117,28 +114,8 @@ pub(in crate::process) type UnderTest<P> = Processing<String, i64, P>;
 pub(in crate::process) fn under_test<P: Process<String, i64>>(
     process: P,
 ) -> (UnderTest<P>, Outbox) {
-    let out = Outbox::new(vec![
-        PortMaker::moving::<Keyed<String, P::Out>>().make_single(),
-    ]);
-    (Processing::new(process, &"under-test".into()), out)
-}
-
-pub(in crate::process) fn batch(records: impl Iterator<Item = (String, i64, i64)>) -> AnyBatch {
-    let mut batch = Batch::new(Instant::from_nanos(0));
-    batch.records = records
-        .map(|(key, value, time)| Record {
-            time: at(time),
-            value: Keyed::new(key, value),
-        })
-        .collect();
-    AnyBatch::new(batch)
-}
-
-pub(in crate::process) fn watermark(time: i64) -> Watermark {
-    Watermark {
-        time: at(time),
-        arrival: Instant::from_nanos(0),
-    }
+    let processing = Processing::new(process, &"under-test".into());
+    (processing, outbox::<Keyed<String, P::Out>>())
 }
 
 #[test]
@@ -149,11 +126,7 @@ fn timers_that_set_each_other_for_ever_let_the_task_go_on() {
     };
     let (mut operator, mut out) = under_test(process);
     operator
-        .on_batch(
-            0,
-            &mut batch([("a".to_owned(), 0, 0)].into_iter()),
-            &mut out,
-        )
+        .on_batch(0, &mut batch([("a".to_owned(), 0i64, 0)]), &mut out)
         .unwrap();
     for _ in 0..3 {
         assert_eq!(
@@ -161,19 +134,6 @@ fn timers_that_set_each_other_for_ever_let_the_task_go_on() {
             Step::More
         );
     }
-}
-
-/// Takes what is in the outbox; says how many records of how many batches.
-fn sent(out: &mut Outbox) -> (usize, usize) {
-    let mut sealed = Vec::new();
-    for port in out.ports_mut() {
-        port.seal_all();
-        port.take_sealed(&mut sealed);
-    }
-    (
-        sealed.iter().map(|sealed| sealed.batch.len()).sum(),
-        sealed.len(),
-    )
 }
 
 #[test]

@@ -1,40 +1,21 @@
 use std::collections::BTreeMap;
 
-use millstream_engine::batch::{Batch, Record};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Given, at, given_in_time};
+use crate::testing::{Given, at, batch, given_in_time, outbox, records_of, sent, watermark};
+
+type Merged = Keyed<char, Vec<i64>>;
 
 /// What has been put out: key, numbers, time.
 fn collect(out: &mut Outbox) -> Vec<(char, Vec<i64>, Timestamp)> {
-    let mut sealed = Vec::new();
-    for port in out.ports_mut() {
-        port.seal_all();
-        port.take_sealed(&mut sealed);
-    }
-    let mut all = Vec::new();
-    for mut sealed in sealed {
-        let batch = sealed.batch.of::<Keyed<char, Vec<i64>>>().unwrap();
-        let records = batch.records.drain(..);
-        all.extend(records.map(|record| (record.value.key, record.value.value, record.time)));
-    }
-    all
-}
-
-fn outbox() -> Outbox {
-    let port = PortMaker::moving::<Keyed<char, Vec<i64>>>();
-    Outbox::new(vec![port.make_single()])
+    let records = records_of::<Merged>(out, 0).0.into_iter();
+    let all = records.map(|record| (record.value.key, record.value.value, record.time));
+    all.collect()
 }
 
 fn record(key: char, value: i64, time: i64) -> AnyBatch {
-    let mut batch = Batch::new(Instant::from_nanos(0));
-    let value = Keyed::new(key, vec![value]);
-    batch.records.push(Record {
-        time: at(time),
-        value,
-    });
-    AnyBatch::new(batch)
+    batch([(key, vec![value], time)])
 }
 
 proptest! {
@@ -43,7 +24,7 @@ proptest! {
         all in given_in_time(40), flushed in proptest::collection::vec(any::<bool>(), 40),
     ) {
         let merge = |held: &mut Vec<i64>, next: Vec<i64>| held.extend(next);
-        let (mut operator, mut out) = (Conflate::<char, Vec<i64>, _>::new(merge), outbox());
+        let (mut operator, mut out) = (Conflate::<char, Vec<i64>, _>::new(merge), outbox::<Merged>());
         let (mut came, mut left) = (BTreeMap::<_, Vec<_>>::new(), BTreeMap::<_, Vec<_>>::new());
         let mut passed = Timestamp::MIN;
         for (given, flushed) in all.iter().zip(flushed) {
@@ -53,9 +34,7 @@ proptest! {
                     operator.on_batch(0, &mut record(key, value, time), &mut out).unwrap();
                 }
                 Given::Watermark(time) => {
-                    let arrival = Instant::from_nanos(0);
-                    let watermark = Watermark { time: at(time), arrival };
-                    operator.on_watermark(watermark, &mut out).unwrap();
+                    operator.on_watermark(watermark(time), &mut out).unwrap();
                     prop_assert!(operator.held.iter().all(|held| held.state.0 >= at(time)));
                 }
             }
@@ -94,26 +73,8 @@ fn merge(held: &mut Large, next: Large) {
     held[0] += next[0];
 }
 
-/// How many records of how many batches have been put out.
-fn count(out: &mut Outbox) -> (usize, usize) {
-    let mut sealed = Vec::new();
-    for port in out.ports_mut() {
-        port.seal_all();
-        port.take_sealed(&mut sealed);
-    }
-    let records = sealed.iter().map(|sealed| sealed.batch.len()).sum();
-    (records, sealed.len())
-}
-
 fn keys(keys: std::ops::Range<i64>) -> AnyBatch {
-    let mut batch = Batch::new(Instant::from_nanos(0));
-    batch.records = keys
-        .map(|key| Record {
-            time: at(key),
-            value: Keyed::new(key, [1u64; 512]),
-        })
-        .collect();
-    AnyBatch::new(batch)
+    batch(keys.map(|key| (key, [1u64; 512], key)))
 }
 
 #[test]
@@ -123,23 +84,19 @@ fn it_stops_at_a_full_outbox_and_goes_on() {
         (|conflate, out| conflate.on_flush(out), 0),
         (|conflate, out| conflate.on_end(out), 0),
         (
-            |conflate, out| {
-                let (time, arrival) = (at(600), Instant::from_nanos(0));
-                conflate.on_watermark(Watermark { time, arrival }, out)
-            },
+            |conflate, out| conflate.on_watermark(watermark(600), out),
             400,
         ),
     ];
     for (step, stay) in all {
-        let port = PortMaker::moving::<Keyed<i64, Large>>();
-        let mut out = Outbox::new(vec![port.make_single()]);
+        let mut out = outbox::<Keyed<i64, Large>>();
         let mut conflate = OfLarge::new(merge);
         conflate.on_batch(0, &mut keys(0..1_000), &mut out).unwrap();
-        assert_eq!(count(&mut out), (0, 0));
+        assert_eq!(sent(&mut out), (0, 0));
         let (mut left, mut steps) = (0, 0);
         loop {
             let more = step(&mut conflate, &mut out).unwrap();
-            let (records, batches) = count(&mut out);
+            let (records, batches) = sent(&mut out);
             assert!(batches <= 17, "{batches} batches in one step");
             (left, steps) = (left + records, steps + 1);
             if more == Step::Done {
@@ -153,14 +110,13 @@ fn it_stops_at_a_full_outbox_and_goes_on() {
 
 #[test]
 fn no_more_is_held_than_the_bound_though_the_outbox_is_full() {
-    let port = PortMaker::moving::<Keyed<i64, Large>>();
-    let mut out = Outbox::new(vec![port.make_single()]);
+    let mut out = outbox::<Keyed<i64, Large>>();
     let mut conflate = OfLarge::new(merge);
     let mut left = 0;
     for n in 0..30 {
         let mut batch = keys(n * 1_000..(n + 1) * 1_000);
         conflate.on_batch(0, &mut batch, &mut out).unwrap();
-        let (records, _) = count(&mut out);
+        let (records, _) = sent(&mut out);
         // What came in, and what fills the outbox.
         assert!(records <= 1_500, "{records} in one call");
         assert!(conflate.held.len() < KEYS, "{}", conflate.held.len());
@@ -172,7 +128,10 @@ fn no_more_is_held_than_the_bound_though_the_outbox_is_full() {
 #[test]
 fn what_is_held_is_bounded_by_keys_and_by_records() {
     let merge = |held: &mut Vec<i64>, next: Vec<i64>| held.extend(next);
-    let (mut operator, mut out) = (Conflate::<char, Vec<i64>, _>::new(merge), outbox());
+    let (mut operator, mut out) = (
+        Conflate::<char, Vec<i64>, _>::new(merge),
+        outbox::<Merged>(),
+    );
     for key in ('\u{4e00}'..).take(KEYS) {
         operator
             .on_batch(0, &mut record(key, 1, 1), &mut out)

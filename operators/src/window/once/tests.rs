@@ -1,37 +1,22 @@
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millstream_engine::batch::{Batch, Record};
 use millstream_engine::harness::{Harness, saved};
-use millstream_engine::outbox::PortMaker;
-use millstream_engine::runtime::Instant;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Given, at, entry, given, script, show};
+use crate::testing::{
+    at, batch, count_and_sum, given, in_steps, naive_windows, of_windows, outbox, script,
+};
 use crate::{Tumbling, count, sum};
 
 fn harness(windows: Tumbling) -> Harness {
-    Harness::new(move |_| {
+    let harness = Harness::new(move |_| {
         let aggregate = (count(), sum(|value: &i64| *value));
         WindowAggregate::<String, i64, _>::new(Spans::Windows(windows), aggregate, true)
+    });
+    of_windows(harness.telling_waits(), |(count, sum): &(u64, i64)| {
+        format!("{count}:{sum}")
     })
-    .telling_waits()
-    .with_keyed_input(entry)
-    .with_output(|result: &Keyed<String, WindowResult<String, (u64, i64)>>| {
-        let WindowResult {
-            key,
-            window,
-            value: (count, sum),
-            ..
-        } = &result.value;
-        assert_eq!(
-            (key, window.last().as_micros() + 1),
-            (&result.key, window.end.as_micros())
-        );
-        format!("{key}:{}..:{count}:{sum}", window.start.as_micros())
-    })
-    .with_output(show::<i64>)
 }
 
 fn tens() -> Tumbling {
@@ -59,38 +44,6 @@ fn late_is_what_comes_when_its_window_is_closed() {
     assert_eq!(outcome.late, 1, "behind the watermark alone is not late");
 }
 
-/// All records of a window, grouped once it is closed.
-fn naive(all: &[Given], size: i64, offset: i64) -> (String, String) {
-    let mut open: BTreeMap<(i64, char), (u64, i64)> = BTreeMap::new();
-    let (mut results, mut late) = (String::new(), String::new());
-    let mut close = |open: &mut BTreeMap<(i64, char), (u64, i64)>, watermark: i64| {
-        let still = open.split_off(&(watermark - size + 1, '\0'));
-        for ((start, key), (count, sum)) in std::mem::replace(open, still) {
-            results += &format!("{key}:{start}..:{count}:{sum}@{} ", start + size - 1);
-        }
-    };
-    let mut watermark = -1_000;
-    for given in all {
-        match *given {
-            Given::Record { key, value, time } => {
-                let start = (time - offset).div_euclid(size) * size + offset;
-                if start + size <= watermark {
-                    late += &format!("{key}={value}@{time} ");
-                } else {
-                    let entry = open.entry((start, key)).or_default();
-                    *entry = (entry.0 + 1, entry.1 + value);
-                }
-            }
-            Given::Watermark(time) => {
-                close(&mut open, time);
-                watermark = time;
-            }
-        }
-    }
-    close(&mut open, 1_000);
-    (results + "|", late + "|")
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -100,7 +53,7 @@ proptest! {
     ) {
         let windows = Tumbling::of(Duration::from_micros(size as u64))
             .with_offset(Duration::from_micros(offset as u64));
-        let (results, late) = naive(&all, size, offset);
+        let (results, late) = naive_windows(&all, windows, count_and_sum);
         harness(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
 }
@@ -110,53 +63,11 @@ type Results = Keyed<u64, WindowResult<u64, u64>>;
 #[test]
 fn many_results_leave_in_steps_and_a_snapshot_between_loses_none() {
     let new = || WindowAggregate::<u64, (), _>::new(Spans::Windows(tens()), count(), false);
-    let port = || Outbox::new(vec![PortMaker::moving::<Results>().make_single()]);
-    let (mut operator, mut out) = (new(), port());
-    let mut batch = Batch::new(Instant::from_nanos(0));
-    batch.records = (0..20_000u64)
-        .map(|key| Record {
-            time: at(3),
-            value: Keyed::new(key, ()),
-        })
-        .collect();
-    operator
-        .on_batch(0, &mut AnyBatch::new(batch), &mut out)
-        .unwrap();
-    let watermark = Watermark {
-        time: at(10),
-        arrival: Instant::from_nanos(0),
-    };
-    let (mut keys, mut steps) = (Vec::new(), 0);
-    loop {
-        let step = operator.on_watermark(watermark, &mut out).unwrap();
-        let mut sealed = Vec::new();
-        for port in out.ports_mut() {
-            port.seal_all();
-            port.take_sealed(&mut sealed);
-        }
-        assert!(sealed.len() <= 17);
-        for mut sealed in sealed {
-            keys.extend(
-                sealed
-                    .batch
-                    .of::<Results>()
-                    .unwrap()
-                    .records
-                    .iter()
-                    .map(|r| r.value.key),
-            );
-        }
-        steps += 1;
-        if step == Step::Done {
-            break;
-        }
-        let mut state = saved(128, |state| operator.snapshot(state)).unwrap();
-        state.frontier = Some(watermark.time);
-        operator = new();
-        operator
-            .restore(&StateReader::new(&state, 128, 0, 1))
-            .unwrap();
-    }
+    let (mut operator, mut out) = (new(), outbox::<Results>());
+    let mut batch = batch((0..20_000u64).map(|key| (key, (), 3)));
+    operator.on_batch(0, &mut batch, &mut out).unwrap();
+    let (results, steps, _) = in_steps::<Results, _>(operator, &mut out, 10, new);
+    let mut keys: Vec<u64> = results.into_iter().map(|result| result.key).collect();
     keys.sort_unstable();
     assert!(steps > 2 && keys.into_iter().eq(0..20_000));
 }

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use millstream_engine::batch::{Batch, Record};
-use millstream_engine::harness::{Harness, saved};
-use millstream_engine::outbox::PortMaker;
+use millstream_engine::harness::Harness;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{at, entry, given, naive_windows, script, show};
+use crate::testing::{
+    at, batch, count_and_sum, given, highest, in_steps, naive_windows, of_windows, outbox, script,
+};
 use crate::{arg_max, count, sum};
 
 /// Counts and adds up: slices are taken out again.
@@ -28,21 +28,10 @@ fn harness<A>(windows: Sliding, aggregate: A, show_value: fn(&A::Out) -> String)
 where
     A: Aggregate<i64, State: Clone>,
 {
-    Harness::new(move |replica| {
+    let harness = Harness::new(move |replica| {
         Made(sliced::<String, i64, A>(windows, aggregate.clone(), true).0(replica))
-    })
-    .telling_waits()
-    .with_keyed_input(entry)
-    .with_output(
-        move |result: &Keyed<String, WindowResult<String, A::Out>>| {
-            let WindowResult {
-                key, window, value, ..
-            } = &result.value;
-            assert_eq!(key, &result.key);
-            format!("{key}:{}..:{}", window.start.as_micros(), show_value(value))
-        },
-    )
-    .with_output(show::<i64>)
+    });
+    of_windows(harness.telling_waits(), show_value)
 }
 
 /// The operator as the vertex makes it.
@@ -82,8 +71,7 @@ proptest! {
         all in given(24), size in 1..40i64, slide in 1..20i64, offset in 0..20i64,
     ) {
         let windows = sliding(size, slide, offset);
-        let shown = |values: &[i64]| format!("{}:{}", values.len(), values.iter().sum::<i64>());
-        let (results, late) = naive_windows(&all, windows, shown);
+        let (results, late) = naive_windows(&all, windows, count_and_sum);
         retracting(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
 
@@ -92,8 +80,7 @@ proptest! {
         all in given(24), size in 1..40i64, slide in 1..20i64, offset in 0..20i64,
     ) {
         let windows = sliding(size, slide, offset);
-        let shown = |values: &[i64]| values.iter().max().map_or(String::new(), i64::to_string);
-        let (results, late) = naive_windows(&all, windows, shown);
+        let (results, late) = naive_windows(&all, windows, highest);
         combining(windows).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
 }
@@ -118,50 +105,20 @@ type Counts = Keyed<u64, WindowResult<u64, u64>>;
 fn many_results_leave_in_steps_and_a_snapshot_between_loses_none() {
     let make =
         || SlicedAggregate::<u64, (), _, Retracting<u64>>::new(sliding(10, 5, 0), count(), false);
-    let port = PortMaker::moving::<Counts>().make_single();
-    let (mut operator, mut out) = (make(), Outbox::new(vec![port]));
-    let mut batch = Batch::new(Instant::from_nanos(0));
-    let record = |key| Record {
-        time: at(3),
-        value: Keyed::new(key, ()),
-    };
-    batch.records = (0..20_000u64).map(record).collect();
-    operator
-        .on_batch(0, &mut AnyBatch::new(batch), &mut out)
-        .unwrap();
+    let (mut operator, mut out) = (make(), outbox::<Counts>());
+    let mut batch = batch((0..20_000u64).map(|key| (key, (), 3)));
+    operator.on_batch(0, &mut batch, &mut out).unwrap();
     for end in [5, 10] {
-        let watermark = Watermark {
-            time: at(end),
-            arrival: Instant::from_nanos(0),
-        };
-        let (mut keys, mut steps) = (Vec::new(), 0);
-        loop {
-            steps += 1;
-            let step = operator.on_watermark(watermark, &mut out).unwrap();
-            let mut sealed = Vec::new();
-            for port in out.ports_mut() {
-                port.seal_all();
-                port.take_sealed(&mut sealed);
-            }
-            assert!(sealed.len() <= 17);
-            for sealed in &mut sealed {
-                for record in &sealed.batch.of::<Counts>().unwrap().records {
-                    let WindowResult {
-                        key, window, value, ..
-                    } = &record.value.value;
-                    assert_eq!((window.end, *value), (at(end), 1));
-                    keys.push(*key);
-                }
-            }
-            if step == Step::Done {
-                break;
-            }
-            let state = saved(128, |state| operator.snapshot(state)).unwrap();
-            operator = make();
-            operator
-                .restore(&StateReader::new(&state, 128, 0, 1))
-                .unwrap();
-        }
+        let (results, steps, after) = in_steps::<Counts, _>(operator, &mut out, end, make);
+        operator = after;
+        let keys = results.into_iter().map(|result| {
+            let WindowResult {
+                key, window, value, ..
+            } = result.value;
+            assert_eq!((window.end, value), (at(end), 1));
+            key
+        });
+        let mut keys: Vec<u64> = keys.collect();
         keys.sort_unstable();
         assert!(steps > 2 && keys.into_iter().eq(0..20_000), "{steps} steps");
     }

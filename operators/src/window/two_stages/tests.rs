@@ -13,10 +13,12 @@ use millstream_engine::time::Watermark;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{at, entry, given, naive_windows, script, show};
+use crate::testing::{
+    at, batches, count_and_sum, given, highest, naive_windows, of_windows, records_of, script,
+};
 use crate::window::once::WindowAggregate;
 use crate::window::sliced::sliced;
-use crate::{WindowResult, arg_max, count, sum};
+use crate::{arg_max, count, sum};
 
 type Entry = Keyed<String, i64>;
 
@@ -60,20 +62,12 @@ impl<A: Aggregate<i64, State: Clone>> Both<A> {
     ) -> Result<()> {
         for (local, its) in &mut self.locals {
             while call(local, its)? == Step::More {}
-            let mut sealed = Vec::new();
-            for (index, port) in its.ports_mut().iter_mut().enumerate() {
-                port.seal_all();
-                port.take_sealed(&mut sealed);
-                for mut sealed in sealed.drain(..) {
-                    if index == 0 {
-                        self.second.on_batch(0, &mut sealed.batch, out)?;
-                        continue;
-                    }
-                    for record in sealed.batch.of::<Entry>()?.records.drain(..) {
-                        let late = record.value;
-                        out.port(LATE)?.push_keyed(late.hash, late, record.time);
-                    }
-                }
+            for mut sealed in batches(its, 0) {
+                self.second.on_batch(0, &mut sealed.batch, out)?;
+            }
+            for record in records_of::<Entry>(its, LATE).0 {
+                let late = record.value;
+                out.port(LATE)?.push_keyed(late.hash, late, record.time);
             }
             out.count_late(its.take_late());
         }
@@ -134,18 +128,8 @@ fn harness<A>(spans: Spans, aggregate: A, show_value: fn(&A::Out) -> String) -> 
 where
     A: Aggregate<i64, State: Clone>,
 {
-    Harness::new(move |replica| Both::new(spans, aggregate.clone(), replica))
-        .with_keyed_input(entry)
-        .with_output(
-            move |result: &Keyed<String, WindowResult<String, A::Out>>| {
-                let WindowResult {
-                    key, window, value, ..
-                } = &result.value;
-                assert_eq!(key, &result.key);
-                format!("{key}:{}..:{}", window.start.as_micros(), show_value(value))
-            },
-        )
-        .with_output(show::<i64>)
+    let both = Harness::new(move |replica| Both::new(spans, aggregate.clone(), replica));
+    of_windows(both, show_value)
 }
 
 /// Counts and adds up: slices are taken out again.
@@ -155,17 +139,9 @@ fn sums(spans: Spans) -> Harness {
 }
 
 /// Finds the highest value: slices are combined.
-fn highest(spans: Spans) -> Harness {
+fn maxima(spans: Spans) -> Harness {
     let highest = arg_max(|value: &i64| *value, |value: &i64| *value);
     harness(spans, highest, i64::to_string)
-}
-
-fn shown_sums(values: &[i64]) -> String {
-    format!("{}:{}", values.len(), values.iter().sum::<i64>())
-}
-
-fn shown_highest(values: &[i64]) -> String {
-    values.iter().max().map_or(String::new(), i64::to_string)
 }
 
 fn micros(n: i64) -> Duration {
@@ -180,7 +156,7 @@ proptest! {
         all in given(24), size in 1..30i64, offset in 0..40i64,
     ) {
         let windows = Tumbling::of(micros(size)).with_offset(micros(offset));
-        let (results, late) = naive_windows(&all, windows, shown_sums);
+        let (results, late) = naive_windows(&all, windows, count_and_sum);
         let spans = Spans::Windows(windows);
         sums(spans).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
@@ -191,10 +167,10 @@ proptest! {
     ) {
         let windows = Sliding::of(micros(size), micros(slide)).with_offset(micros(offset));
         let spans = Spans::Slices(windows);
-        let (results, late) = naive_windows(&all, windows, shown_sums);
+        let (results, late) = naive_windows(&all, windows, count_and_sum);
         sums(spans).check(&[&script(&all)], &[&results, &late]).unwrap();
-        let (results, late) = naive_windows(&all, windows, shown_highest);
-        highest(spans).check(&[&script(&all)], &[&results, &late]).unwrap();
+        let (results, late) = naive_windows(&all, windows, highest);
+        maxima(spans).check(&[&script(&all)], &[&results, &late]).unwrap();
     }
 }
 

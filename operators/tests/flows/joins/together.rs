@@ -8,6 +8,7 @@ use millstream::prelude::*;
 use millstream::runtime;
 
 use super::{Rates, Record, name_of, pair, pairs, side, sorted, within};
+use crate::stopping::{parallelisms, stop_and_go_on};
 
 const LEFT: u64 = 40;
 const RIGHT: u64 = 30;
@@ -164,20 +165,12 @@ fn stopped_anywhere_it_goes_on_with_another_parallelism() {
     let (expected, results) = (naive(), Collect::new());
     let mut stopped = 0;
     for seed in 0..60 {
-        let (before, after) = (1 + seed as usize % 3, 1 + seed as usize / 3 % 3);
+        let (before, after) = parallelisms(seed);
         let flow = flow(&results, Rates::of(seed));
         let first = flow.clone().with_parallelism(before);
-        let snapshot = runtime::simulate(seed, async {
-            let execution = first.start().await.unwrap();
-            runtime::sleep(millis(seed * 13 % 150)).await;
-            execution.stop_with_snapshot().await
-        })
-        .unwrap();
-        if let Ok((snapshot, _)) = snapshot {
-            stopped += 1;
-            let second = flow.with_parallelism(after).from_snapshot(snapshot);
-            second.simulate(seed).unwrap();
-        }
+        let rest = flow.with_parallelism(after);
+        let until = runtime::sleep(millis(seed * 13 % 150));
+        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
         assert!(sorted(results.take()) == expected, "seed {seed}");
     }
     assert!(stopped > 20, "only {stopped} were stopped before their end");

@@ -3,8 +3,10 @@
 use futures::StreamExt;
 use millstream::operators::{AsOf, BroadcastTable, Interval, LookupCache, TableLoad};
 use millstream::prelude::*;
-use millstream::runtime::{self, simulate};
-use millstream_engine::why::{Because, ReplicaTime, Why};
+use millstream::runtime;
+use millstream_engine::why::{Because, Why};
+
+use crate::asking::{self, only};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_secs(seconds)
@@ -33,20 +35,7 @@ fn silent(flow: &Scope, name: &str, count: i64) -> Stream<i64> {
 /// What the flow says after 30 s, on one replica.
 fn asked(seed: u64, flow: impl Fn(&Scope) + Send + Sync + 'static) -> Why {
     let flow = Flow::new("why", flow).with_parallelism(1);
-    let flow = flow.with_idle_after(None);
-    simulate(seed, async move {
-        let running = flow.start().await.unwrap();
-        runtime::sleep(seconds(30)).await;
-        let why = running.why().await;
-        running.handle().kill();
-        running.join().await.unwrap();
-        why
-    })
-    .unwrap()
-}
-
-fn only<'a>(why: &'a Why, vertex: &str) -> &'a ReplicaTime {
-    why.vertex(vertex).next().unwrap()
+    asking::asked(seed, 30, flow.with_idle_after(None))
 }
 
 /// What the first to wait at a vertex says, until when it waits, and which vertex holds it back.

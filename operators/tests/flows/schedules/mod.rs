@@ -24,6 +24,8 @@ use millstream::prelude::*;
 use millstream::runtime;
 use millstream_engine::random::SplitMix64;
 
+use crate::stopping::stop_and_go_on;
+
 const SEEDS: u64 = 1_000;
 
 /// What a flow is run with.
@@ -142,16 +144,9 @@ impl<R: Send + 'static> EverySeed<R> {
         };
         let second = other.set(&self.flow);
         let after = SplitMix64::new(setting.seed).below(self.stopped_within.as_nanos() as u64);
-        let outcome = runtime::simulate(setting.seed, async {
-            let running = first.start().await?;
-            runtime::sleep(Duration::from_nanos(after)).await;
-            let Ok((snapshot, before)) = running.stop_with_snapshot().await else {
-                return Ok(None);
-            };
-            let after = second.from_snapshot(snapshot).start().await?.join().await?;
-            Ok::<_, millstream::Error>(Some(before.late() + after.late()))
-        });
-        outcome.unwrap().unwrap()
+        let until = runtime::sleep(Duration::from_nanos(after));
+        let stop = stop_and_go_on(setting.seed, first, second, until)?;
+        Some(stop.late)
     }
 }
 

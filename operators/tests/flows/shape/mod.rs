@@ -10,6 +10,8 @@ use millstream::latency::LatencySettings;
 use millstream::prelude::*;
 use millstream::runtime;
 
+use crate::stopping::{Stop, parallelisms, stop_and_go_on};
+
 /// One replica, or two, or sometimes three.
 fn parallelism(seed: u64) -> usize {
     match seed % 10 {
@@ -35,36 +37,31 @@ fn each_stop<T>(
     flow: &Flow,
     out: &Collect<T>,
     span: Duration,
-    mut check: impl FnMut(u64, Vec<T>, Stop),
+    mut check: impl FnMut(u64, Vec<T>, Stopped),
 ) {
     let flow = flow.clone().with_latency(LatencySettings::off());
     let (mut stopped, seeds) = (0, 100);
     for seed in 0..seeds {
-        let (before, after) = (1 + seed as usize % 3, 1 + seed as usize / 3 % 3);
+        let (before, after) = parallelisms(seed);
         let first = flow.clone().with_parallelism(before);
         let rest = flow.clone().with_parallelism(after);
-        let stop = runtime::simulate(seed, async {
-            let execution = first.start().await.unwrap();
+        let stop = stop_and_go_on(seed, first, rest, async {
             runtime::sleep(span * (seed as u32 * 37 % 100) / 100).await;
-            let (asked, so_far) = (runtime::now(), out.len());
-            let snapshot = execution.stop_with_snapshot().await.ok()?.0;
-            let took = runtime::now() - asked;
-            let rest = rest.from_snapshot(snapshot).start().await.unwrap();
-            rest.join().await.unwrap();
-            let replicas = before.max(after);
-            Some(Stop {
-                took,
-                so_far,
-                replicas,
-            })
+            out.len()
         });
-        let ended = Stop {
-            replicas: before,
-            ..Stop::default()
-        };
-        let stop = stop.unwrap();
         stopped += usize::from(stop.is_some());
-        check(seed, out.take(), stop.unwrap_or(ended));
+        let stop = match stop {
+            Some(Stop { took, seen, .. }) => Stopped {
+                took,
+                so_far: seen,
+                replicas: before.max(after),
+            },
+            None => Stopped {
+                replicas: before,
+                ..Stopped::default()
+            },
+        };
+        check(seed, out.take(), stop);
     }
     assert!(
         stopped * 2 > seeds as usize,
@@ -72,9 +69,9 @@ fn each_stop<T>(
     );
 }
 
-/// A stop with a snapshot.
+/// What a check has to know of a stop.
 #[derive(Default)]
-struct Stop {
+struct Stopped {
     /// How long it took.
     took: Duration,
     /// How many results there were before.

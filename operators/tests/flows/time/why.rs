@@ -5,30 +5,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use millstream::connectors::memory::into_channel;
 use millstream::prelude::*;
 use millstream::runtime::{self, simulate};
-use millstream_engine::why::{Answer, Because, PartitionTime, ReplicaTime, Until, Why};
+use millstream_engine::why::{Answer, Because, PartitionTime, ReplicaTime, Until};
 
 use super::{at, seconds_of};
-
-/// What the flow says after so many seconds.
-pub(super) fn asked(seed: u64, after: u64, flow: Flow) -> Why {
-    simulate(seed, async move {
-        let running = flow.start().await.unwrap();
-        runtime::sleep(seconds(after)).await;
-        let why = running.why().await;
-        running.handle().kill();
-        running.join().await.unwrap();
-        why
-    })
-    .unwrap()
-}
-
-/// The only one that is told of this vertex.
-pub(super) fn only<'a>(why: &'a Why, vertex: &str) -> &'a ReplicaTime {
-    let mut all = why.vertex(vertex);
-    let first = all.next().unwrap();
-    assert!(all.next().is_none());
-    first
-}
+pub(super) use crate::asking::{asked, only};
 
 /// The vertex, and the partition, that hold back a replica's time.
 fn partition(time: &ReplicaTime) -> (&str, &PartitionTime) {

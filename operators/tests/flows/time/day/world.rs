@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use millstream::prelude::*;
 use millstream::runtime;
+use millstream_engine::random::SplitMix64;
 
 use super::clocks::{Meeting, Replica};
 
@@ -188,12 +189,8 @@ impl Partition {
     }
 }
 
-/// A number drawn from others (SplitMix64).
+/// A number drawn from others.
 pub(super) fn drawn(from: &[u64]) -> u64 {
-    from.iter().fold(0, |drawn: u64, n| {
-        let mut z = (drawn ^ n).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    })
+    from.iter()
+        .fold(0, |drawn, n| SplitMix64::new(drawn ^ n).number())
 }
