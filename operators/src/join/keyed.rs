@@ -1,5 +1,7 @@
 //! The operator under joins that keep what a key has until time has passed it: interval and as-of joins.
 
+use std::cell::Cell;
+
 use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
 use millstream_engine::key::{KeyHash, Keyed};
@@ -11,6 +13,7 @@ use millstream_engine::why::Explanation;
 
 use super::due_keys::DueKeys;
 use crate::keyed::Key;
+use crate::waits::LOOKED_AT;
 
 /// How the records of a key are matched, and what is kept of them.
 pub(super) trait Matching<K: Key, L, R>: Sized + Send + 'static {
@@ -18,7 +21,7 @@ pub(super) trait Matching<K: Key, L, R>: Sized + Send + 'static {
     type Kept: State + Default;
     /// What becomes of records that match.
     type Out: Send + 'static;
-    /// What [waits](Matching::waits), in words.
+    /// What [waits](Matching::first_waits), in words.
     const WHAT_WAITS: &'static str;
 
     /// How wide the buckets of deadlines are.
@@ -48,10 +51,11 @@ pub(super) trait Matching<K: Key, L, R>: Sized + Send + 'static {
     /// Whether nothing is kept.
     fn is_empty(kept: &Self::Kept) -> bool;
 
-    /// The moment behind which the first record of the key is settled.
-    fn waits(&self, kept: &Self::Kept) -> Option<Timestamp> {
-        self.due(kept)
-    }
+    /// Whether records wait for time, to be given; not only to be forgotten.
+    fn waits(&self) -> bool;
+
+    /// The moment behind which the first record of the key that waits is given.
+    fn first_waits(&self, kept: &Self::Kept) -> Option<Timestamp>;
 }
 
 /// Matches records under the same key.
@@ -138,7 +142,16 @@ impl<K: Key, L, R, M: Matching<K, L, R>> Operator for KeyedJoin<K, L, R, M> {
     }
 
     fn explain(&self, why: &mut Explanation) {
-        if let Some(last) = self.keys.least(|kept| self.matching.waits(kept)) {
+        if !self.matching.waits() {
+            return;
+        }
+        let looked_at = Cell::new(0);
+        let first = self.keys.least(|kept| {
+            looked_at.set(looked_at.get() + 1);
+            let is_enough = looked_at.get() > LOOKED_AT;
+            (!is_enough).then(|| self.matching.first_waits(kept))?
+        });
+        if let Some(last) = first {
             let until = Timestamp::from_micros(last.as_micros().saturating_add(1));
             why.waits_for(until, M::WHAT_WAITS);
         }

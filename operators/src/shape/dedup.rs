@@ -38,6 +38,9 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///
     /// Source: Spark's `dropDuplicatesWithinWatermark`; deduplication of Flink SQL.
     pub fn dedup(self, name: &str, ttl: Ttl) -> KeyedStream<K, T> {
+        if ttl.needs_event_time() {
+            self.tail.must_be_timed(name);
+        }
         let of = PhantomData;
         self.process(name, Dedup { ttl, of })
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use millstream::ErrorKind;
+use millstream::operators::Ttl;
 use millstream::operators::{Every, Global, Session, Trigger};
 use millstream::prelude::*;
 
@@ -41,6 +42,36 @@ fn windows_and_joins_need_event_time() {
         told.contains("`pairs`") && told.contains(".event_time("),
         "{told}"
     );
+    let told = mistake(|flow| {
+        let keyed = numbers(flow).key_by(|n| n % 2);
+        keyed.dedup("once", Ttl::event_time(hours(1))).discard();
+    });
+    assert!(
+        told.contains("`once`") && told.contains(".event_time("),
+        "{told}"
+    );
+}
+
+#[test]
+fn joins_take_no_windows_that_merge() {
+    let told = mistake(|flow| {
+        let keyed = |name: &str| {
+            flow.source(name, from_iter(0..10))
+                .event_time(|n| Timestamp::from_secs(*n), Lateness::none())
+                .key_by(|n| *n)
+        };
+        let gap = Session::gap(seconds(5));
+        keyed("a")
+            .join("pairs", keyed("b"), gap, |_, l, r| (*l, *r))
+            .discard();
+        keyed("c")
+            .cogroup(keyed("d"))
+            .window("groups", gap, |_, _, l, r| (l.len(), r.len()))
+            .discard();
+    });
+    for name in ["`pairs` joins by windows that merge", "`groups` joins by"] {
+        assert!(told.contains(name), "{told}");
+    }
 }
 
 #[test]

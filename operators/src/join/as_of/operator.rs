@@ -83,7 +83,11 @@ impl<K: Key, L: State, R: State, P: Pairing<K, L, R>> Matching<K, L, R> for Vers
         versions.is_empty() && waiting.is_empty()
     }
 
-    fn waits(&self, (_, waiting): &Self::Kept) -> Option<Timestamp> {
+    fn waits(&self) -> bool {
+        self.as_of.waits
+    }
+
+    fn first_waits(&self, (_, waiting): &Self::Kept) -> Option<Timestamp> {
         waiting.front().map(|(time, _)| *time)
     }
 }

@@ -31,7 +31,7 @@ const BUCKETS: i64 = 64;
 impl<K: Key, L: State, R: State, P: Pairing<K, L, R>> Matching<K, L, R> for Near<P> {
     type Kept = Sides<L, R>;
     type Out = P::Out;
-    const WHAT_WAITS: &'static str = "the first record that may still find a partner";
+    const WHAT_WAITS: &'static str = "the record that has no partner yet";
 
     fn bucket_micros(&self) -> i64 {
         self.interval.length() / BUCKETS
@@ -93,6 +93,18 @@ impl<K: Key, L: State, R: State, P: Pairing<K, L, R>> Matching<K, L, R> for Near
         let right = right
             .first()
             .map(|first| self.interval.of_right(first.time));
+        left.into_iter().chain(right).map(|(_, last)| last).min()
+    }
+
+    fn waits(&self) -> bool {
+        P::LEFT || P::RIGHT
+    }
+
+    fn first_waits(&self, (left, right): &Sides<L, R>) -> Option<Timestamp> {
+        let left = left.first_alone().filter(|_| P::LEFT);
+        let right = right.first_alone().filter(|_| P::RIGHT);
+        let left = left.map(|time| self.interval.of_left(time));
+        let right = right.map(|time| self.interval.of_right(time));
         left.into_iter().chain(right).map(|(_, last)| last).min()
     }
 

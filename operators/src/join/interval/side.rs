@@ -6,6 +6,8 @@ use millstream_engine::operator::Step;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::waits::LOOKED_AT;
+
 /// Records by time; of equal times, in the order they came.
 ///
 /// Most keys have one record at a time: it lies in the key's own place, without an allocation.
@@ -70,6 +72,17 @@ impl<T> Side<T> {
             Side::One(record) => Some(record),
             Side::Many(records) => records.front(),
         }
+    }
+
+    /// When the earliest is that has had no partner.
+    pub(super) fn first_alone(&self) -> Option<Timestamp> {
+        let (one, many) = match self {
+            Side::Empty => (None, None),
+            Side::One(record) => (Some(record), None),
+            Side::Many(records) => (None, Some(records.iter().take(LOOKED_AT))),
+        };
+        let mut all = one.into_iter().chain(many.into_iter().flatten());
+        Some(all.find(|record| !record.matched)?.time)
     }
 
     /// Forgets those for which the last moment a partner could be at is over, and gives those of them that had none,

@@ -130,8 +130,16 @@ where
     W: WindowAssigner,
     M: MakeResults<K, S>,
 {
-    if let (Some(what), Some(first)) = (windows.mistake(), inputs.first()) {
-        first.mistake(format!("the windows of `{name}` {what}"));
+    if let Some(first) = inputs.first() {
+        if let Some(what) = windows.mistake() {
+            first.mistake(format!("the windows of `{name}` {what}"));
+        }
+        if windows.merges() {
+            first.mistake(format!(
+                "`{name}` joins by windows that merge, as sessions do, which it cannot: take windows that do not, or an \
+                 interval join"
+            ));
+        }
     }
     let kind = StateKind::of::<(K, S)>(&format!("{label} {}", windows.kind()), 2);
     let beat = windows.beat();

@@ -97,6 +97,11 @@ impl Ttl {
         self.0 & BY_PROCESSING_TIME != 0
     }
 
+    /// Whether it means nothing to a stream without event time.
+    pub(crate) fn needs_event_time(self) -> bool {
+        self.duration().is_some() && !self.is_by_processing_time()
+    }
+
     fn now(self, clocks: &Clocks) -> Timestamp {
         match self.is_by_processing_time() {
             true => clocks.processing_time,

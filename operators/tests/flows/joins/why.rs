@@ -58,17 +58,15 @@ fn an_interval_join_waits_for_a_partner_to_be_ruled_out() {
                 .values()
                 .sink("out", discard());
         });
-        // Both have come to 14. The left record of 9 may have a partner up to that, and the right one of 11 as well.
-        let expected = (
-            "the first record that may still find a partner",
-            Some(behind(at(14))),
-        );
+        // The right one has come to 14. Of the left records that of 18 is the first without a partner; it may have
+        // one until 23.
+        let expected = ("the record that has no partner yet", Some(behind(at(23))));
         let (what, until, holder) = waits(&why, "near");
         assert_eq!((what, until), expected, "{why}");
         assert_eq!(holder, "right.event_time");
         let text = why.to_string();
         assert!(
-            text.contains("waits for the watermark 1970-01-01T00:00:14.000001Z"),
+            text.contains("waits for the watermark 1970-01-01T00:00:23.000001Z"),
             "{text}"
         );
     }
