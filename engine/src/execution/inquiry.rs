@@ -266,6 +266,9 @@ impl Known<'_> {
             let because = slowest(&stage.explained.partitions);
             return self.holder(vertex, replica, because);
         }
+        if stage.has_clock && stage.promise != Frontier::Idle {
+            return self.holder(vertex, replica, Because::NoRecord);
+        }
         if is_held_here(stage) {
             let first = stage.explained.waits.first();
             let wait = first.map(|wait| self.inquiry.named(vertex, wait));

@@ -43,6 +43,8 @@ pub(crate) enum Blocked {
 /// How far event time has come at a vertex.
 #[derive(Debug)]
 pub(crate) struct StageTime {
+    /// Whether it makes event time.
+    pub(crate) has_clock: bool,
     pub(crate) input: Frontier,
     pub(crate) promise: Frontier,
     pub(crate) explained: Explanation,
@@ -123,6 +125,7 @@ pub(super) fn times(stages: &[Stage]) -> Vec<StageTime> {
         StageTime {
             input: stage.input,
             promise: stage.operator.frontier(stage.input),
+            has_clock: stage.has_clock,
             explained,
         }
     };

@@ -148,6 +148,8 @@ pub enum Because {
     Backpressure,
     /// Nothing comes in here: all its partitions, or inputs, are idle or have ended.
     Idle,
+    /// It makes event time, and has had no record yet.
+    NoRecord,
     /// It makes no event time.
     NoTime,
     /// It did not answer.

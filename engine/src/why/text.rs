@@ -51,7 +51,7 @@ impl Display for ReplicaTime {
                 write!(f, "does not answer (user code in it works, or blocks); ")?;
             }
         }
-        writeln!(f, "stands at {}", moment(self.watermark))?;
+        writeln!(f, "{}", stands(self.watermark))?;
         for wait in &self.waits {
             writeln!(f, "    {wait}")?;
         }
@@ -59,7 +59,7 @@ impl Display for ReplicaTime {
             writeln!(f, "    paused: {paused}")?;
         }
         for partition in self.idle().take(IDLE_SHOWN) {
-            writeln!(f, "    nobody waits for {partition}")?;
+            writeln!(f, "    idle, so not waited for: {partition}")?;
         }
         if let Some(more @ 1..) = self.idle().count().checked_sub(IDLE_SHOWN) {
             writeln!(f, "    nor for {more} more that are idle")?;
@@ -135,6 +135,7 @@ impl Display for Holder {
             Because::InFlight(None) => f.write_str("records are in flight there"),
             Because::Backpressure => f.write_str("what comes in there finds no room"),
             Because::Idle => f.write_str("idle, nothing comes in there"),
+            Because::NoRecord => f.write_str("it has had no record yet"),
             Because::NoTime => f.write_str("it makes no event time"),
             Because::NoAnswer => f.write_str("it does not answer"),
         }
@@ -152,7 +153,7 @@ impl Display for PartitionTime {
             _ => f.write_str("(no record yet")?,
         }
         let idle = if self.is_idle { ", idle" } else { ", not idle" };
-        write!(f, "{idle}) stands at {}", moment(self.watermark))
+        write!(f, "{idle}) {}", stands(self.watermark))
     }
 }
 
@@ -160,8 +161,11 @@ fn place(vertex: &str, replica: usize) -> String {
     format!("`{vertex}` (replica {replica})")
 }
 
-fn moment(time: Option<Timestamp>) -> String {
-    time.map_or_else(|| "no watermark yet".to_owned(), |time| time.to_string())
+fn stands(at: Option<Timestamp>) -> String {
+    at.map_or_else(
+        || "has no watermark yet".to_owned(),
+        |time| format!("stands at {time}"),
+    )
 }
 
 /// In the largest unit that says enough.

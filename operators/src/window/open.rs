@@ -9,7 +9,7 @@ use millstream_engine::outbox::Outbox;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::Timestamp;
-use millstream_engine::why::Explanation;
+use millstream_engine::why::{Explanation, Until, Wait};
 
 use crate::keyed::{Entry, Key, KeyTable};
 use crate::waits::explain_first;
@@ -197,7 +197,16 @@ impl<K: Key, S: State> OpenWindows<K, S> {
     /// Tells which window is the next to be given.
     pub(super) fn explain(&self, why: &mut Explanation) {
         if let Some((start, _)) = self.open.first_key_value() {
-            explain_first(why, self.windows.of(*start).0, self.open.len());
+            let (span, _) = self.windows.of(*start);
+            match self.windows {
+                Spans::Windows(_) => explain_first(why, span, self.open.len()),
+                Spans::Slices(_) => {
+                    let what = format!("the slice from {} to {}", span.start, span.end);
+                    why.waits(
+                        Wait::new(what, Until::Watermark(span.end)).first_of(self.open.len()),
+                    );
+                }
+            }
         }
     }
 

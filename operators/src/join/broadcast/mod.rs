@@ -25,7 +25,8 @@ pub enum TableLoad {
     /// When its stream has ended, as that of a file does. Results do not depend on which stream came first.
     AtEnd,
     /// When the watermark of both streams has come to this moment, or its stream has ended: for a table that goes on
-    /// changing, and has event time.
+    /// changing, and has event time. A table that has fallen idle is not waited for
+    /// ([`with_idle_after`](crate::Flow::with_idle_after)).
     At(Timestamp),
 }
 

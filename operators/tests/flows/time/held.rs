@@ -57,6 +57,10 @@ fn many_who_ask_at_once_are_all_answered() {
     for why in answers.unwrap() {
         let mut answers = why.replicas.iter().map(|replica| &replica.answer);
         assert!(answers.all(|answer| *answer == Answer::Given), "{why}");
+        assert!(
+            why.to_string().contains("it has had no record yet"),
+            "{why}"
+        );
         let mut told = why.vertex("zip").flat_map(|replica| &replica.waits);
         let told = told.next().map(|wait| &*wait.what);
         assert_eq!(told, Some("the first record to be zipped"), "{why}");

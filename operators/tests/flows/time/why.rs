@@ -89,7 +89,7 @@ fn an_idle_partition_holds_nobody() {
     let text = why.to_string();
     assert!(
         text.contains(
-            "nobody waits for partition `#0` (last record of 1970-01-01T00:00:24Z, 27 s ago, idle)"
+            "idle, so not waited for: partition `#0` (last record of 1970-01-01T00:00:24Z, 27 s ago, idle)"
         ),
         "{text}"
     );
