@@ -65,8 +65,8 @@ impl Flow {
     /// paused until the others have come closer (default `None`: as far as it likes).
     ///
     /// Where streams meet by time, what comes early must be kept until the others have come as far. Paused at its
-    /// source it is not read, so state stays small however far apart the sources begin; a source reads on by one batch at
-    /// most. It holds between all replicas of all sources that have their `event_time` in the source's own task (in
+    /// source it is not read, so state stays small however far apart the sources begin. A source reads on by one batch at
+    /// most, of about a thousand records, however far apart in event time those are. It holds between all replicas of all sources that have their `event_time` in the source's own task (in
     /// front of any `rebalance`, `union` or `key_by`), but not between the partitions of one replica. A source that is idle
     /// or has ended holds nobody; one that has not made a watermark yet holds all others.
     ///

@@ -17,7 +17,8 @@ use crate::error::{Error, Result};
 use crate::key::{KeyHash, Shard};
 use crate::time::Timestamp;
 
-/// What can be kept as state: saved, read back, and moved between threads.
+/// What can be kept as state: saved, read back, and moved between threads. So it owns its data: a `String`, not a
+/// `&'static str`, for what is read back has nothing to borrow from.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is kept as state, so it must be serializable",
     label = "add `#[derive(Serialize, Deserialize)]` to `{Self}`, and see that it owns its data",

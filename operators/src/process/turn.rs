@@ -109,7 +109,7 @@ impl<K, U> Turn<'_, K, U> {
     }
 
     /// How far event time has come: nothing earlier follows, unless it is late. When timers go off, how far it has just
-    /// come: further, perhaps, than their [`time`](Turn::time).
+    /// come: further, perhaps, than their [`time`](Turn::time); when they go off at the end of the input, not so far.
     pub fn watermark(&self) -> Option<Timestamp> {
         self.moment.watermark
     }

@@ -57,7 +57,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// A record is late if the watermark has passed the end of its last window by the time it gets here. Watermarks go
     /// between batches, so the records of a batch are not late for each other: those of a short iterator never are. To see
     /// a late record in a test, take a source that gives one at a time: a generator with a rate, which costs a simulation
-    /// no time.
+    /// no time, and one replica, for each has partitions and so a watermark of its own.
     ///
     /// ```
     /// # use millstream::prelude::*;

@@ -11,7 +11,8 @@ use millstream_engine::time::{Timestamp, whole_micros};
 /// of again or not.
 ///
 /// By **event time** a record sees what has not expired at its own timestamp (or at the watermark, if it is late), a
-/// timer what has not at its time. What it sees does not depend on how fast the flow runs. State is dropped when the
+/// timer what has not at its time. What has expired does not depend on how fast the flow runs (what a timer finds besides
+/// may: a record that came before the watermark has been there, whatever its time). State is dropped when the
 /// watermark passes; in a stream without event time, at its end.
 ///
 /// By **processing time** the wall clock counts.
