@@ -55,6 +55,8 @@ impl Flow {
 
     /// Sets how long a source partition may be silent, while the flow waits for it, before watermarks no longer
     /// wait for it (default 5 s; `None`: for ever). A bounded source is never idle.
+    ///
+    /// Source: Flink's `withIdleness`; here by partition.
     #[must_use]
     pub fn with_idle_after(mut self, silence: impl Into<Option<Duration>>) -> Self {
         self.settings.idle_after = silence.into();

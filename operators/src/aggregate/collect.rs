@@ -29,6 +29,8 @@ use super::Aggregate;
 /// assert_eq!(results.take(), [("to be or".to_owned(), 1)]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
+///
+/// Source: `COLLECT` of SQL; that it has a bound is ours.
 pub fn collect_up_to<T, V, F: Fn(&T) -> V>(most: usize, f: F) -> CollectUpTo<F> {
     CollectUpTo { most, f }
 }

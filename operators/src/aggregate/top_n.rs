@@ -36,6 +36,8 @@ use super::order::is_ahead;
 /// assert_eq!(results.take(), ["bob eve"]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
+///
+/// Source: `Top` of Beam, Top-N of Flink SQL.
 pub fn top_n<T, O, V, G, F>(most: usize, order: G, value: F) -> TopN<G, F>
 where
     O: PartialOrd,

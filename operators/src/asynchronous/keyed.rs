@@ -65,6 +65,25 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
 
     /// [`map_async`](KeyedStream::map_async) by calls that can fail; see
     /// [`Stream::try_map_async`](crate::Stream::try_map_async) for what is done then.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # async fn price_of(item: u32) -> Result<u32, String> { Ok(item * 100) }
+    /// flow.source("items", from_iter([7, 8]))
+    ///     .key_by(|item| item % 2)
+    ///     .try_map_async("price", Ordered::up_to(1_000), |item| price_of(item))
+    ///     .values()
+    ///     .sink("prices", out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [700, 800]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn try_map_async<U, E, F, Fut, R>(
         self,
         name: &str,
@@ -86,6 +105,25 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
 
     /// [`try_map_async`](KeyedStream::try_map_async) with the records whose calls failed as a stream of its own; see
     /// [`Stream::try_map_async_with_failed`](crate::Stream::try_map_async_with_failed).
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// let (even, odd) = flow
+    ///     .source("numbers", from_iter(1..=4))
+    ///     .key_by(|_| ())
+    ///     .try_map_async_with_failed("even", Ordered::up_to(10), |n| async move {
+    ///         if n % 2 == 0 { Ok(n) } else { Err("it is odd") }
+    ///     });
+    /// even.discard();
+    /// odd.map(|_, failed| failed.record).sink("odd", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [1, 3]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn try_map_async_with_failed<U, E, F, Fut, R>(
         self,
         name: &str,
@@ -237,6 +275,34 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
 
     /// [`try_async_by_key`](KeyedStream::try_async_by_key) with the records whose calls failed as a stream of its own;
     /// see [`Stream::try_map_async_with_failed`](crate::Stream::try_map_async_with_failed).
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::StateGuard;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// let (accepted, refused) = flow
+    ///     .source("withdrawals", from_iter([30, 50, 40]))
+    ///     .key_by(|_| "account".to_owned())
+    ///     .try_async_by_key_with_failed(
+    ///         "limit",
+    ///         Ordered::up_to(1_000),
+    ///         |mut taken: StateGuard<u32>, amount: u32| async move {
+    ///             if *taken + amount > 100 {
+    ///                 return Err("over the limit");
+    ///             }
+    ///             *taken += amount;
+    ///             Ok(*taken)
+    ///         },
+    ///     );
+    /// accepted.discard();
+    /// refused.map(|_, failed| failed.record).sink("refused", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [40]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn try_async_by_key_with_failed<S, U, E, F, Fut, R>(
         self,
         name: &str,

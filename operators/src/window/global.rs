@@ -28,6 +28,8 @@ use crate::window::{Window, WindowAssigner};
 /// assert_eq!(results.take(), [(0, 3), (1, 4), (2, 5)]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
+///
+/// Source: the global window of Beam and Flink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Global;
 

@@ -21,6 +21,13 @@ use crate::window::{Window, WindowAssigner};
 /// windows.assign(Timestamp::from_secs(12 * 60), &mut |window| starts.push(window.start));
 /// assert_eq!(starts, [Timestamp::from_secs(5 * 60), Timestamp::from_secs(10 * 60)]);
 /// ```
+///
+/// Where they speak once, by event time, a record costs the same however many it is in: it touches one slice, and a key
+/// has two slices at most for each slide. With a [trigger](crate::WindowedStream::trigger), an allowed lateness or
+/// processing time each window is kept for itself, and a record costs as much as the windows it is in.
+///
+/// Source: sliding windows of Akidau et al., *The Dataflow Model*, VLDB 2015; slices by Krishnamurthy, Wu and Franklin,
+/// SIGMOD 2006.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sliding {
     size: i64,

@@ -20,6 +20,8 @@ use crate::window::{Window, WindowAssigner};
 /// assert_eq!(window.end, "2013-01-01T05:00:00Z".parse()?);
 /// # Ok::<(), millstream_engine::time::ParseTimestampError>(())
 /// ```
+///
+/// Source: fixed windows of Akidau et al., *The Dataflow Model*, VLDB 2015.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tumbling {
     size: i64,

@@ -104,6 +104,27 @@ impl<K: Key, T: Send + 'static> WindowedStream<K, T, Sliding> {
     ///
     /// What the first stage keeps, and sends when the watermark passes it, are slices: event time is cut where windows
     /// begin and end, at most two for each slide. So it pays where many records share a key and a slice.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("visits", Generator::new(|n, _| n as i64).with_count(40))
+    ///     .event_time(|n| Timestamp::from_secs(*n), Lateness::bounded(minutes(1)))
+    ///     .key_by(|_| "page".to_owned())
+    ///     .window(Sliding::of(seconds(20), seconds(10)))
+    ///     .in_two_stages()
+    ///     .aggregate("per-20-seconds", count())
+    ///     .map(|_, result| (result.window.start.as_millis() / 1_000, result.value))
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// # let mut results = results.take();
+    /// # results.sort();
+    /// assert_eq!(results, [(-10, 10), (0, 20), (10, 20), (20, 20), (30, 10)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn in_two_stages(self) -> TwoStageStream<K, T, Sliding> {
         let spans = Spans::Slices(self.windows);
         let windowed = self;
