@@ -292,7 +292,8 @@ impl Chain {
             }
             Work::Promise { stage: index } => {
                 if let Some(promise) = self.stages[index].promise() {
-                    if self.stages[index].news().is_some() {
+                    // Behind a watermark that is owed, idleness follows.
+                    if self.stages[index].input == Frontier::Idle {
                         self.work.push(Work::Promise { stage: index });
                     }
                     self.forward(index, promise);

@@ -91,13 +91,14 @@ impl RemoteEdge {
 
     /// Whether the promise that is due changes something at the other end.
     fn is_urgent(&self) -> bool {
-        match (self.said, self.due) {
+        let is_news = match (self.said, self.due) {
             (Frontier::At(said), Frontier::At(due)) => self.beat.is_some_and(|beat| {
                 said.time.as_micros().div_euclid(beat) != due.time.as_micros().div_euclid(beat)
             }),
             (Frontier::Unknown, Frontier::At(_)) => self.beat.is_some(),
             (said, due) => said != due,
-        }
+        };
+        is_news || self.before_idle.is_some()
     }
 }
 
@@ -179,12 +180,12 @@ impl Outputs {
     pub(crate) async fn send_promise(&mut self, index: usize, room: &Room) -> Result<(), Stop> {
         self.send(room).await?;
         let edge = &mut self.edges[index];
-        if edge.due == edge.said {
-            return Ok(());
-        }
         if let Some(watermark) = edge.before_idle.take() {
             edge.send_to_all(|| Message::Watermark(watermark), room)
                 .await?;
+        }
+        if edge.due == edge.said {
+            return Ok(());
         }
         edge.said = edge.due;
         match edge.due {
