@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use millstream_engine::Result;
-use millstream_engine::batch::AnyBatch;
+use millstream_engine::batch::{AnyBatch, Record};
 use millstream_engine::key::{KeyHash, Keyed};
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
@@ -12,7 +12,8 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
 use super::due_keys::DueKeys;
-use crate::keyed::Key;
+use super::late::{put_late, set_aside};
+use crate::keyed::{Key, prefetch};
 use crate::waits::LOOKED_AT;
 
 /// How the records of a key are matched, and what is kept of them.
@@ -83,6 +84,29 @@ impl<K: Key, L, R, M: Matching<K, L, R>> KeyedJoin<K, L, R, M> {
     #[cfg(test)]
     pub(super) fn kept(&self) -> impl Iterator<Item = &M::Kept> {
         self.keys.iter().map(|(_, _, kept)| kept)
+    }
+
+    /// Gives each record of a batch that is not late to `each`; the others are given as what `late_of` makes of them.
+    #[inline]
+    pub(super) fn take_each<T: Send + 'static, A: Send + 'static>(
+        &mut self,
+        batch: &mut AnyBatch,
+        out: &mut Outbox,
+        late_of: impl Fn(T) -> A,
+        mut each: impl FnMut(&mut Self, &mut Port<Keyed<K, M::Out>>, Record<Keyed<K, T>>),
+    ) -> Result<()> {
+        let (port, mut late) = (out.port(0)?, Vec::new());
+        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
+        while !records.as_slice().is_empty() {
+            self.keys.prefetch(prefetch::hashes(records.as_slice()));
+            for record in records.by_ref().take(prefetch::GROUP) {
+                match record.time < self.watermark {
+                    true => set_aside(&mut late, record),
+                    false => each(self, port, record),
+                }
+            }
+        }
+        put_late(late, self.gives_late.then_some(late_of), out)
     }
 
     fn settle(&mut self, until: Option<Timestamp>, out: &mut Outbox) -> Result<Step> {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use millstream_engine::Result;
-use millstream_engine::batch::AnyBatch;
+use millstream_engine::batch::{AnyBatch, Record};
 use millstream_engine::key::Keyed;
 use millstream_engine::operator::Step;
 use millstream_engine::outbox::Outbox;
@@ -13,7 +13,6 @@ use millstream_engine::time::Timestamp;
 use super::AsOf;
 use super::versions::Versions;
 use crate::join::keyed::{KeyedJoin, Matching, put};
-use crate::join::late::{put_late, set_aside};
 use crate::join::pairing::Pairing;
 use crate::keyed::{Key, prefetch};
 
@@ -97,16 +96,13 @@ fn take_records<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
     batch: &mut AnyBatch,
     out: &mut Outbox,
 ) -> Result<()> {
-    let Versioned { as_of, pairing } = &join.matching;
-    let (port, mut late) = (out.port(0)?, Vec::new());
-    let mut records = batch.of::<Keyed<K, L>>()?.records.drain(..);
-    while !records.as_slice().is_empty() {
-        join.keys.prefetch(prefetch::hashes(records.as_slice()));
-        for record in records.by_ref().take(prefetch::GROUP) {
-            if record.time < join.watermark {
-                set_aside(&mut late, record);
-                continue;
-            }
+    let as_is = |record| record;
+    join.take_each(
+        batch,
+        out,
+        as_is,
+        |join, port, record: Record<Keyed<K, L>>| {
+            let Versioned { as_of, pairing } = &join.matching;
             let (time, Keyed { hash, key, value }) = (record.time, record.value);
             if as_of.waits {
                 let number = join.keys.place(hash, key);
@@ -115,16 +111,15 @@ fn take_records<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
                     waiting.insert(place, (time, value));
                 }
                 join.keys.due_behind(number, time);
-                continue;
+                return;
             }
             let number = join.keys.find(hash, &key);
             let kept = number.and_then(|number| join.keys.get_mut(number));
             let version = kept.and_then(|(_, _, (versions, _))| versions.at(time, as_of.ttl));
             let result = pairing.pair(&key, Some(&value), version);
             put(port, hash, &key, result, time);
-        }
-    }
-    put_late(late, join.gives_late.then_some(|record| record), out)
+        },
+    )
 }
 
 fn take_versions<K: Key, L: State, R: State, P: Pairing<K, L, R>>(

@@ -1,7 +1,7 @@
 //! How an interval join matches records.
 
 use millstream_engine::Result;
-use millstream_engine::batch::AnyBatch;
+use millstream_engine::batch::{AnyBatch, Record};
 use millstream_engine::key::Keyed;
 use millstream_engine::operator::Step;
 use millstream_engine::outbox::Outbox;
@@ -11,9 +11,8 @@ use millstream_engine::time::Timestamp;
 use super::bounds::Interval;
 use super::side::{Kept, Side};
 use crate::join::keyed::{KeyedJoin, Matching, put};
-use crate::join::late::{put_late, set_aside};
 use crate::join::pairing::Pairing;
-use crate::keyed::{Key, prefetch};
+use crate::keyed::Key;
 use crate::stream::Either;
 
 /// Pairs are given when their second record comes; a record is forgotten when the watermark rules out another partner.
@@ -123,21 +122,17 @@ fn take<K: Key, L: State, R: State, P: Pairing<K, L, R>, T: Send + 'static, O>(
     pair: impl Fn(&P, &K, &T, &O) -> Option<P::Out>,
     late_of: impl Fn(T) -> Either<L, R>,
 ) -> Result<()> {
-    let Near { interval, pairing } = &join.matching;
-    let (port, mut late) = (out.port(0)?, Vec::new());
-    let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
-    while !records.as_slice().is_empty() {
-        join.keys.prefetch(prefetch::hashes(records.as_slice()));
-        for record in records.by_ref().take(prefetch::GROUP) {
-            if record.time < join.watermark {
-                set_aside(&mut late, record);
-                continue;
-            }
+    join.take_each(
+        batch,
+        out,
+        late_of,
+        |join, port, record: Record<Keyed<K, T>>| {
+            let Near { interval, pairing } = &join.matching;
             let Keyed { hash, key, value } = record.value;
             let (first, last) = partners_of(*interval, record.time);
             let number = join.keys.place(hash, key);
             let Some((_, key, sides)) = join.keys.get_mut(number) else {
-                continue;
+                return;
             };
             let (own, other) = sides_of(sides);
             let mut matched = false;
@@ -152,7 +147,6 @@ fn take<K: Key, L: State, R: State, P: Pairing<K, L, R>, T: Send + 'static, O>(
                 value,
             });
             join.keys.due_behind(number, last);
-        }
-    }
-    put_late(late, join.gives_late.then_some(late_of), out)
+        },
+    )
 }
