@@ -43,7 +43,7 @@ fn naive(all: &[Given], burst: i64) -> String {
         }
         leave(&mut waiting, &mut tokens);
     }
-    leave(&mut waiting, &mut i64::MAX.clone());
+    leave(&mut waiting, &mut { i64::MAX });
     out + "|"
 }
 

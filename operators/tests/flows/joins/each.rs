@@ -1,19 +1,25 @@
 //! Each join under a thousand schedules: the output stays the same, whichever input comes first.
 
-use std::convert::Infallible;
-
 use millstream::latency::LatencySettings;
 use millstream::operators::{AsOf, BroadcastTable, Interval, LookupCache, Sliding, TableLoad};
 use millstream::prelude::*;
 use millstream::runtime;
 
-use super::{Rates, Record, name_of, pair, pairs, side, sorted, within};
+use super::{Rates, Record, looked_up, name_of, pair, pairs, side, sorted, within};
 
 const LEFT: u64 = 8;
 const RIGHT: u64 = 7;
 /// Of the windows, in seconds.
 const SIZE: i64 = 30;
 const SLIDE: i64 = 20;
+
+/// What a join is called that keeps records without a partner of the left side, and of the right one.
+const KINDS: [(&str, (bool, bool)); 4] = [
+    ("inner", (false, false)),
+    ("left", (true, false)),
+    ("right", (false, true)),
+    ("full", (true, true)),
+];
 
 fn left(n: u64) -> Record {
     (n % 2, n, 7 * n as i64 - (n * n % 20) as i64 - 10)
@@ -71,12 +77,7 @@ fn united(all: impl IntoIterator<Item = Rows>) -> Stream<String> {
 fn window_joins() {
     let (lefts, rights) = all();
     let mut expected = Vec::new();
-    for (of, outer) in [
-        ("inner", (false, false)),
-        ("left", (true, false)),
-        ("right", (false, true)),
-        ("full", (true, true)),
-    ] {
+    for (of, outer) in KINDS {
         for start in starts() {
             let (lefts, rights) = (within(&lefts, start, SIZE), within(&rights, start, SIZE));
             expected.extend(pairs(of, &lefts, &rights, outer, &|_, _| true));
@@ -108,12 +109,7 @@ fn interval_joins() {
     let (lefts, rights) = all();
     let near = |l, r| (l - 4..=l + 9).contains(&r);
     let mut expected = Vec::new();
-    for (of, outer) in [
-        ("inner", (false, false)),
-        ("left", (true, false)),
-        ("right", (false, true)),
-        ("full", (true, true)),
-    ] {
+    for (of, outer) in KINDS {
         expected.extend(pairs(of, &lefts, &rights, outer, &near));
     }
     check(
@@ -224,20 +220,8 @@ fn joins_with_tables_and_services() {
                 |record| record.0,
                 |record, name| format!("loaded {} {name:?}", record.1),
             );
-            let asked = l.lookup(
-                "asked",
-                Unordered::up_to(3),
-                LookupCache::up_to(1).with_ttl(millis(5)),
-                |record| record.0,
-                |key| async move {
-                    runtime::sleep(millis(key)).await;
-                    Ok::<_, Infallible>(name_of(key))
-                },
-                |record, name| {
-                    let name = name.unwrap_or_else(|never| match *never {});
-                    format!("asked {} {name:?}", record.1)
-                },
-            );
+            let cache = LookupCache::up_to(1).with_ttl(millis(5));
+            let asked = looked_up(l, "asked", Unordered::up_to(3), cache);
             ended.union(loaded).union(asked)
         },
         expected,

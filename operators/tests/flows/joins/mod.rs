@@ -5,7 +5,11 @@ mod late;
 mod together;
 mod why;
 
+use std::convert::Infallible;
+
+use millstream::operators::{Calls, LookupCache};
 use millstream::prelude::*;
+use millstream::runtime;
 
 /// Key, number, and second.
 type Record = (u64, u64, i64);
@@ -52,6 +56,29 @@ fn side(flow: &Scope, name: &str, of: fn(u64) -> Record, count: u64, rate: u32) 
             Lateness::bounded(seconds(20)),
         )
         .erase()
+}
+
+/// Records with what their places are called, which takes a while to learn.
+fn looked_up(
+    records: Stream<Record>,
+    of: &'static str,
+    calls: Calls,
+    cache: LookupCache,
+) -> Stream<String> {
+    records.lookup(
+        of,
+        calls,
+        cache,
+        |record| record.0,
+        |key| async move {
+            runtime::sleep(millis(key)).await;
+            Ok::<_, Infallible>(name_of(key))
+        },
+        move |record, name| {
+            let name = name.unwrap_or_else(|never| match *never {});
+            format!("{of} {} {name:?}", record.1)
+        },
+    )
 }
 
 /// What a join of all these makes: a row for each pair of a key that `fits` by its times, and for each record without

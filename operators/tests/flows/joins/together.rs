@@ -1,13 +1,11 @@
 //! Every join in one flow: whichever input comes first, and wherever it is stopped, the output stays the same.
 
-use std::convert::Infallible;
-
 use millstream::latency::LatencySettings;
 use millstream::operators::{AsOf, BroadcastTable, Interval, LookupCache, Sliding, TableLoad};
 use millstream::prelude::*;
 use millstream::runtime;
 
-use super::{Rates, Record, name_of, pair, pairs, side, sorted, within};
+use super::{Rates, Record, looked_up, name_of, pair, pairs, side, sorted, within};
 use crate::stopping::{parallelisms, stop_and_go_on};
 
 const LEFT: u64 = 40;
@@ -67,23 +65,8 @@ fn flow(results: &Collect<String>, rates: Rates) -> Flow {
             |record| record.0,
             |record, name| format!("table {} {name:?}", record.1),
         );
-        let looked_up = lefts.lookup(
-            "look-up",
-            Unordered::up_to(8),
-            LookupCache::up_to(4).with_ttl(millis(50)),
-            |record| record.0,
-            |key| async move {
-                runtime::sleep(millis(key)).await;
-                Ok::<_, Infallible>(name_of(key))
-            },
-            |record, name| {
-                format!(
-                    "look-up {} {:?}",
-                    record.1,
-                    name.unwrap_or_else(|e| match *e {})
-                )
-            },
-        );
+        let cache = LookupCache::up_to(4).with_ttl(millis(50));
+        let looked_up = looked_up(lefts, "look-up", Unordered::up_to(8), cache);
         windows
             .union(intervals)
             .union(versions)
