@@ -14,9 +14,11 @@ use crate::scope::Tail;
 use crate::window::general::{Clock, GeneralWindows, Rules};
 use crate::window::once::WindowAggregate;
 use crate::window::open::Spans;
-use crate::window::sliced::sliced;
+use crate::window::sliced::{sliced, sliced_with_panes};
 use crate::window::tumbling::gcd;
-use crate::window::{LATE, Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check};
+use crate::window::{
+    Every, LATE, Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check,
+};
 
 /// The keyed stream of what windows come to.
 pub type WindowResults<K, V> = KeyedStream<K, WindowResult<K, V>>;
@@ -140,10 +142,8 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
         if let Some(windows) = self.once_as::<Sliding>() {
             return sliced::<K, T, A>(windows, aggregate, gives_late);
         }
-        let kind = match self.clock {
-            Clock::Watermark => format!("{kind}, with panes"),
-            Clock::ProcessingTime => format!("{kind}, with panes, of processing time"),
-        };
+        let sliding = (&self.windows as &dyn Any).downcast_ref().copied();
+        let counts = self.trigger.early.is_some_and(Every::counts_records);
         let WindowedStream {
             windows,
             trigger,
@@ -152,17 +152,30 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
             clock,
             ..
         } = self;
-        let make: MakeOperator = Box::new(move |_| {
-            let rules = Rules {
-                clock,
-                trigger,
-                panes,
-                lateness,
-                gives_late,
-                ..Rules::of(&windows)
-            };
-            Box::new(GeneralWindows::<K, T, A>::new(rules, aggregate.clone()))
-        });
+        let rules = move || Rules {
+            clock,
+            trigger,
+            panes,
+            lateness,
+            gives_late,
+            ..Rules::of(&windows)
+        };
+        let (make, way): (MakeOperator, _) = match sliding {
+            Some(windows) if !counts => {
+                let (make, way) = sliced_with_panes::<K, T, A>(windows, rules, aggregate);
+                (make, format!("with panes, sliced, {way}"))
+            }
+            _ => {
+                let make: MakeOperator = Box::new(move |_| {
+                    Box::new(GeneralWindows::<K, T, A>::new(rules(), aggregate.clone()))
+                });
+                (make, "with panes".to_owned())
+            }
+        };
+        let kind = match clock {
+            Clock::Watermark => format!("{kind}, {way}"),
+            Clock::ProcessingTime => format!("{kind}, {way}, of processing time"),
+        };
         (make, kind)
     }
 

@@ -104,7 +104,7 @@ pub struct Every {
 }
 
 impl Every {
-    const NEVER: Every = Every {
+    pub(super) const NEVER: Every = Every {
         time: None,
         processing_time: None,
         records: None,
@@ -132,6 +132,11 @@ impl Every {
             records: Some(n),
             ..Every::NEVER
         }
+    }
+
+    /// Whether it has to know how many records each window has.
+    pub(super) fn counts_records(self) -> bool {
+        self.records.is_some()
     }
 
     /// For either reason. (Of two of the same kind the more frequent one.)

@@ -3,32 +3,25 @@
 use millstream_engine::time::Timestamp;
 use millstream_engine::why::{Explanation, Until, Wait};
 
-use super::moments::{Clock, PulseId};
+use super::moments::{Clock, PulseId, Pulses};
 use super::slot::Slot;
 use super::{GeneralWindows, Rules};
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
 use crate::waits::LOOKED_AT;
+use crate::window::Window;
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K, T, A> {
     /// The next window, what is said of it before its end or behind it, and the panes that wait for their moments.
-    pub(super) fn tell_waits(&self, why: &mut Explanation) {
+    pub(in crate::window) fn waits(&self) -> Vec<Wait> {
         let mut waits = Vec::new();
         if let Some(slot) = self.first_to_speak() {
-            waits.push(self.rules.end_of(slot).first_of(self.slots.len()));
+            let first = self.rules.end_of(slot.kept.window, slot.kept.ended);
+            waits.push(first.first_of(self.slots.len()));
             waits.extend(self.rules.records_of(slot));
         }
-        for (pulse, due, waiting) in self.pulses.waits() {
-            let mut slots = waiting.iter().take(LOOKED_AT);
-            if slots.any(|id| self.is_due(*id, pulse)) {
-                let what = format!("{} pane of a window", phase(pulse.late));
-                waits.push(Wait::new(what, until(pulse.clock, due)).first_of(waiting.len()));
-            }
-        }
-        waits.sort_by_key(|wait| wait.until.watermark().unwrap_or(Timestamp::MAX));
-        for wait in waits {
-            why.waits(wait);
-        }
+        waits.extend(self.pulses.told(|id, pulse| self.is_due(id, pulse)));
+        waits
     }
 
     /// The window that is the next to speak when time comes to its end. (One that grows stands in its turn still: so
@@ -40,7 +33,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             (slot.alarm == Some(at)).then_some(slot)
         });
         let unsaid = slots.filter(|slot| !slot.kept.ended || slot.kept.unsaid > 0);
-        unsaid.min_by_key(|slot| self.rules.speaks_at(slot))
+        unsaid.min_by_key(|slot| self.rules.speaks_at(slot.kept.window, slot.kept.ended))
     }
 
     fn is_due(&self, id: u32, pulse: PulseId) -> bool {
@@ -51,15 +44,16 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
 
 impl Rules {
     /// When a window speaks for the first time, or, if it has ended, for the last.
-    fn speaks_at<S>(&self, slot: &Slot<S>) -> Timestamp {
-        match slot.kept.ended {
-            false => slot.kept.window.end,
-            true => slot.kept.window.end + self.lateness,
+    fn speaks_at(&self, window: Window, ended: bool) -> Timestamp {
+        match ended {
+            false => window.end,
+            true => window.end + self.lateness,
         }
     }
 
-    fn end_of<S>(&self, slot: &Slot<S>) -> Wait {
-        let (at, told) = (self.speaks_at(slot), slot.kept.window.told());
+    /// That a window waits for then.
+    pub(in crate::window) fn end_of(&self, window: Window, ended: bool) -> Wait {
+        let (at, told) = (self.speaks_at(window, ended), window.told());
         let until = match at {
             Timestamp::MAX => Until::InputEnd {
                 input: 0,
@@ -67,7 +61,7 @@ impl Rules {
             },
             at => until(self.clock, at),
         };
-        match slot.kept.ended {
+        match ended {
             false => Wait::new(told, until),
             true => Wait::new(format!("{} pane of {told}", phase(true)), until),
         }
@@ -88,6 +82,30 @@ impl Rules {
             kept.unsaid
         );
         Some(Wait::new(what, Until::Records))
+    }
+}
+
+impl Pulses {
+    /// What waits for them, of those of which `is_due` holds.
+    pub(in crate::window) fn told(
+        &self,
+        is_due: impl Fn(u32, PulseId) -> bool,
+    ) -> impl Iterator<Item = Wait> {
+        self.waits().filter_map(move |(pulse, due, waiting)| {
+            let mut first = waiting.iter().take(LOOKED_AT);
+            first.any(|id| is_due(*id, pulse)).then(|| {
+                let what = format!("{} pane of a window", phase(pulse.late));
+                Wait::new(what, until(pulse.clock, due)).first_of(waiting.len())
+            })
+        })
+    }
+}
+
+/// Tells what waits, the next to speak first.
+pub(in crate::window) fn tell(mut waits: Vec<Wait>, why: &mut Explanation) {
+    waits.sort_by_key(|wait| wait.until.watermark().unwrap_or(Timestamp::MAX));
+    for wait in waits {
+        why.waits(wait);
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`saved`] is their saved form, [`explained`] tells what they wait for. What can be done faster has an operator of its own.
 
 mod explained;
+mod given;
 mod moments;
 mod saved;
 mod slot;
@@ -25,12 +26,15 @@ use millstream_engine::why::Explanation;
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
 use crate::window::{LATE, Panes, Timing, Trigger, Window, WindowAssigner};
-use moments::{Ends, Now, Pulses};
-use slot::{Kept, Slot};
+use moments::Ends;
+use slot::Slot;
 use slots::Slots;
 use speech::Held;
 
-pub(super) use moments::Clock;
+pub(super) use explained::tell;
+pub(super) use given::Given;
+pub(super) use moments::{Clock, Now, Pulses};
+pub(super) use slot::Kept;
 
 /// What an operator of windows goes by.
 pub(super) struct Rules {
@@ -57,20 +61,41 @@ impl Rules {
             gives_late: false,
         }
     }
+
+    /// When a record of this time gets here, by the windows' clock.
+    pub(super) fn time_of(&self, time: Timestamp, out: &Outbox) -> Timestamp {
+        match self.clock {
+            Clock::Watermark => time,
+            Clock::ProcessingTime => out.processing_time(),
+        }
+    }
+
+    /// Gives a late record, if they are given.
+    pub(super) fn give_late<K: Key, T: Send + 'static>(
+        &self,
+        keyed: Keyed<K, T>,
+        time: Timestamp,
+        out: &mut Outbox,
+    ) -> Result<()> {
+        if self.gives_late {
+            out.port(LATE)?.push_keyed(keyed.hash, keyed, time);
+        }
+        Ok(())
+    }
 }
 
 /// The general operator of windows.
 ///
 /// A window is kept, under each of its keys, from its first record until time passes its end by the allowed lateness.
 pub(super) struct GeneralWindows<K, T, A: Aggregate<T>> {
-    rules: Rules,
-    aggregate: A,
+    pub(super) rules: Rules,
+    pub(super) aggregate: A,
     slots: Slots<K, A::State>,
     ends: Ends,
     pulses: Pulses,
     /// How far time has come by the windows' clock.
-    now: Timestamp,
-    held: Held,
+    pub(super) now: Timestamp,
+    pub(super) held: Held,
     /// The windows of the record in hand, and those of its key it overlaps: kept for their memory.
     assigned: Vec<Window>,
     overlapping: Vec<u32>,
@@ -93,7 +118,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         }
     }
 
-    /// Brings a record into its windows; says whether there was one still open, or none at all.
+    /// Brings a record into its windows; says whether there was one still kept, or none at all.
     fn take(
         &mut self,
         hash: KeyHash,
@@ -104,8 +129,24 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     ) -> Result<bool> {
         let mut assigned = std::mem::take(&mut self.assigned);
         (self.rules.assign)(time, &mut |window| assigned.push(window));
-        let mut taken = assigned.is_empty();
-        for window in assigned.drain(..) {
+        let in_none = assigned.is_empty();
+        let taken = self.take_into(assigned.drain(..), hash, key, value, time, out)?;
+        self.assigned = assigned;
+        Ok(taken || in_none)
+    }
+
+    /// Brings a record into these windows; says whether one of them is kept.
+    pub(super) fn take_into(
+        &mut self,
+        windows: impl Iterator<Item = Window>,
+        hash: KeyHash,
+        key: &K,
+        value: &T,
+        time: Timestamp,
+        out: &mut Outbox,
+    ) -> Result<bool> {
+        let mut taken = false;
+        for window in windows {
             let Some(id) = self.place(hash, key, window) else {
                 continue;
             };
@@ -121,7 +162,6 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             }
             self.heed_trigger(id, out)?;
         }
-        self.assigned = assigned;
         Ok(taken)
     }
 
@@ -200,7 +240,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     }
 
     /// Gives every window its turn that ends, or closes, at `time` or before.
-    fn reach(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+    pub(super) fn reach(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
         while let Some((at, id)) = self.ends.pop(time) {
             self.turn(id, at, time, out)?;
             if out.is_full() {
@@ -256,7 +296,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     }
 
     /// Time has come to `time` by the windows' own clock.
-    fn advance(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+    pub(super) fn advance(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
         self.now = self.now.max(time);
         let mut step = self.reach(time, out)?;
         if step == Step::Done {
@@ -275,18 +315,13 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
         self.held.arrival = Some(batch.arrival());
         for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
             let Keyed { hash, key, value } = record.value;
-            let time = match self.rules.clock {
-                Clock::Watermark => record.time,
-                Clock::ProcessingTime => out.processing_time(),
-            };
+            let time = self.rules.time_of(record.time, out);
             if self.take(hash, &key, &value, time, out)? {
                 continue;
             }
             late += 1;
-            if self.rules.gives_late {
-                let keyed = Keyed { hash, key, value };
-                out.port(LATE)?.push_keyed(hash, keyed, record.time);
-            }
+            let keyed = Keyed { hash, key, value };
+            self.rules.give_late(keyed, record.time, out)?;
         }
         out.count_late(late);
         self.held.note(out);
@@ -325,7 +360,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
     }
 
     fn explain(&self, why: &mut Explanation) {
-        self.tell_waits(why);
+        tell(self.waits(), why);
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
@@ -338,4 +373,4 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

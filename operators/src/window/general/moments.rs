@@ -48,7 +48,8 @@ impl Ends {
 }
 
 /// The times at which a trigger lets windows speak again and again: at every multiple of a period, those that wait.
-pub(super) struct Pulses(Vec<Pulse>);
+#[derive(Default)]
+pub(in crate::window) struct Pulses(Vec<Pulse>);
 
 struct Pulse {
     id: PulseId,
@@ -59,7 +60,7 @@ struct Pulse {
 
 /// Which pulse: the identity of its saved moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PulseId {
+pub(in crate::window) struct PulseId {
     /// In microseconds.
     period: i64,
     pub(super) clock: Clock,
@@ -76,14 +77,24 @@ pub(in crate::window) enum Clock {
 
 /// How far both clocks have come.
 #[derive(Clone, Copy)]
-pub(super) struct Now {
-    pub(super) watermark: Timestamp,
-    pub(super) processing_time: Timestamp,
+pub(in crate::window) struct Now {
+    pub(in crate::window) watermark: Timestamp,
+    pub(in crate::window) processing_time: Timestamp,
+}
+
+impl Now {
+    /// For what was waited for when it was saved: that is due still, or, if nobody waited for it then, at once.
+    pub(in crate::window) fn saved_at(watermark: Timestamp) -> Self {
+        Now {
+            watermark,
+            processing_time: Timestamp::MIN,
+        }
+    }
 }
 
 impl Pulses {
     /// Those of a trigger whose windows go by this clock. They are four at most.
-    pub(super) fn of(trigger: &Trigger, clock: Clock) -> Self {
+    pub(in crate::window) fn of(trigger: &Trigger, clock: Clock) -> Self {
         let both = [(trigger.early, false), (Some(trigger.late), true)];
         let of_phase = |(every, late): (Option<Every>, bool)| {
             let every = every?;
@@ -111,9 +122,13 @@ impl Pulses {
         )
     }
 
+    pub(in crate::window) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Lets a window before its end, or behind it, wait for its pulses. `waits` are those it waits for already.
     #[inline]
-    pub(super) fn wait(&mut self, window: u32, late: bool, waits: &mut u8, now: Now) {
+    pub(in crate::window) fn wait(&mut self, window: u32, late: bool, waits: &mut u8, now: Now) {
         for (number, pulse) in self.0.iter_mut().enumerate() {
             let bit = 1 << number;
             if pulse.id.late == late && *waits & bit == 0 {
@@ -130,7 +145,11 @@ impl Pulses {
     }
 
     /// Takes out a window that waits for a pulse of this clock which is due: the window, the pulse, and its bit.
-    pub(super) fn pop(&mut self, clock: Clock, time: Timestamp) -> Option<(u32, PulseId, u8)> {
+    pub(in crate::window) fn pop(
+        &mut self,
+        clock: Clock,
+        time: Timestamp,
+    ) -> Option<(u32, PulseId, u8)> {
         for (number, pulse) in self.0.iter_mut().enumerate() {
             if pulse.id.clock == clock && pulse.due.is_some_and(|due| due <= time) {
                 match pulse.waiting.pop() {
@@ -143,7 +162,7 @@ impl Pulses {
     }
 
     /// The earliest moment of processing time at which one is due.
-    pub(super) fn first_timer(&self) -> Option<Timestamp> {
+    pub(in crate::window) fn first_timer(&self) -> Option<Timestamp> {
         let by_processing_time = |pulse: &&Pulse| pulse.id.clock == Clock::ProcessingTime;
         let timed = self.0.iter().filter(by_processing_time);
         timed.filter_map(|pulse| pulse.due).min()
@@ -156,9 +175,10 @@ impl Pulses {
     }
 
     /// When each is due.
-    pub(super) fn dues(&self) -> Vec<(PulseId, Timestamp)> {
-        let due = |pulse: &Pulse| Some((pulse.id, pulse.due?));
-        self.0.iter().filter_map(due).collect()
+    pub(super) fn dues(&self) -> impl Iterator<Item = (PulseId, Timestamp)> {
+        self.0
+            .iter()
+            .filter_map(|pulse| Some((pulse.id, pulse.due?)))
     }
 
     /// Takes over when one was due: the earliest that any replica says.

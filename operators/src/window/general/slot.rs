@@ -22,7 +22,7 @@ pub(super) struct Slot<S> {
 
 /// What is saved of a window.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Kept<S> {
+pub(in crate::window) struct Kept<S> {
     pub(super) window: Window,
     /// What it has come to; `None` if all of that was said and discarded.
     pub(super) state: Option<S>,

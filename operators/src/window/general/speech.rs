@@ -80,9 +80,9 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
 
 /// How long what was said in a call was held back by design.
 #[derive(Default)]
-pub(super) struct Held {
+pub(in crate::window) struct Held {
     /// Arrival of the batch in hand, or of the one before.
-    pub(super) arrival: Option<Instant>,
+    pub(in crate::window) arrival: Option<Instant>,
     oldest: Option<Instant>,
     results: u64,
 }
@@ -96,7 +96,7 @@ impl Held {
     }
 
     /// Tells of it: all as held since the oldest of them arrived.
-    pub(super) fn note(&mut self, out: &mut Outbox) {
+    pub(in crate::window) fn note(&mut self, out: &mut Outbox) {
         if let Some(oldest) = self.oldest.take() {
             out.note_held(oldest, std::mem::take(&mut self.results));
         }

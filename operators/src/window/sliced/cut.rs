@@ -2,6 +2,7 @@
 
 use millstream_engine::time::Timestamp;
 
+use crate::window::sliced::key_slices::Visit;
 use crate::window::tumbling::clamped;
 use crate::window::{Sliding, Window};
 
@@ -103,6 +104,16 @@ impl Cut {
         let end_of_window_0 = i128::from(self.offset) + size;
         let closed = (i128::from(watermark.as_micros()) - end_of_window_0).div_euclid(slide);
         clamped(closed + 1).as_micros()
+    }
+
+    /// A window with its slices.
+    pub(super) fn visit(&self, window: i64) -> Visit {
+        Visit {
+            window: self.window(window),
+            first: self.first_slice(window),
+            behind: self.behind(window),
+            first_of_next: self.first_slice(window.saturating_add(1)),
+        }
     }
 
     /// From when until when a window is.

@@ -31,7 +31,7 @@ use crate::window::sliced::fold::{Fold, Folded, Slice, Slices, merge};
 ///
 /// Source: Tangwongsan, Hirzel and Schneider, *In-order sliding-window aggregation in worst-case constant time*,
 /// VLDB Journal 2021.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Daba<S> {
     left: usize,
     right: usize,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregate::Aggregate;
 
 /// A slice with what its records come to, under one key.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Slice<S> {
     /// Its number.
     pub(super) index: i64,
@@ -54,7 +54,7 @@ pub(super) trait Folded: Default + State {
 }
 
 /// A running total: slices that come are merged into it, those that go are taken out again.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Retracting<S> {
     len: usize,
     total: Option<S>,

@@ -5,20 +5,22 @@ use crate::window::Window;
 use crate::window::sliced::fold::{Fold, Folded, Slice, Slices};
 use crate::window::sliced::rounds::Turn;
 
-/// What is kept under a key.
-pub(super) struct KeySlices<S, F> {
+/// What is kept under a key, and `N` besides.
+pub(super) struct KeySlices<S, F, N = ()> {
     pub(super) slices: Slices<S>,
     /// Of the first of them.
     pub(super) fold: F,
     pub(super) turn: Turn,
+    pub(super) noted: N,
 }
 
-impl<S, F: Default> Default for KeySlices<S, F> {
+impl<S, F: Default, N: Default> Default for KeySlices<S, F, N> {
     fn default() -> Self {
         KeySlices {
             slices: Slices::new(),
             fold: F::default(),
             turn: Turn::Never,
+            noted: N::default(),
         }
     }
 }
@@ -34,7 +36,7 @@ pub(super) struct Visit {
     pub(super) first_of_next: i64,
 }
 
-impl<S, F: Folded> KeySlices<S, F> {
+impl<S, F: Folded, N> KeySlices<S, F, N> {
     /// Brings in a record. Says whether its slice is now the first of all, and new.
     #[inline]
     pub(super) fn add<T, A>(&mut self, index: i64, value: &T, aggregate: &A) -> bool
@@ -99,23 +101,7 @@ impl<S, F: Folded> KeySlices<S, F> {
         A: Aggregate<T, State = S>,
         F: Fold<T, A>,
     {
-        let KeySlices { slices, fold, .. } = self;
-        while slices
-            .front()
-            .is_some_and(|slice| slice.index < visit.first)
-        {
-            match fold.len() {
-                0 => drop(slices.pop_front()),
-                _ => fold.pop(slices, aggregate),
-            }
-        }
-        fold.forget_before(visit.first);
-        while let Some(slice) = slices.get(fold.len())
-            && slice.index < visit.behind
-        {
-            fold.push(slices, aggregate);
-        }
-        fold.total(slices, aggregate)
+        slide(&mut self.slices, &mut self.fold, visit, aggregate)
     }
 
     /// Reads what most records touch, to have it near.
@@ -145,4 +131,34 @@ impl<S, F: Folded> KeySlices<S, F> {
         self.slices.drain(..folded);
         self.fold = F::default();
     }
+}
+
+/// Moves a fold of the first of these slices on to a window; gives what it comes to there.
+#[inline]
+pub(super) fn slide<T, A, F>(
+    slices: &mut Slices<A::State>,
+    fold: &mut F,
+    visit: &Visit,
+    aggregate: &A,
+) -> Option<A::State>
+where
+    A: Aggregate<T>,
+    F: Fold<T, A>,
+{
+    while slices
+        .front()
+        .is_some_and(|slice| slice.index < visit.first)
+    {
+        match fold.len() {
+            0 => drop(slices.pop_front()),
+            _ => fold.pop(slices, aggregate),
+        }
+    }
+    fold.forget_before(visit.first);
+    while let Some(slice) = slices.get(fold.len())
+        && slice.index < visit.behind
+    {
+        fold.push(slices, aggregate);
+    }
+    fold.total(slices, aggregate)
 }

@@ -58,13 +58,7 @@ impl Rounds {
         open: i64,
         mut turn: impl FnMut(u32, &mut dyn FnMut(&mut Turn)),
     ) -> Option<i64> {
-        let window = match self.live.is_empty() {
-            false => self.window,
-            true => *self.waiting.first_key_value()?.0,
-        };
-        if window >= open {
-            return None;
-        }
+        let window = self.first().filter(|window| *window < open)?;
         self.window = window;
         for key in self.waiting.remove(&window).unwrap_or_default() {
             let live = &mut self.live;
@@ -77,6 +71,14 @@ impl Rounds {
             });
         }
         Some(window)
+    }
+
+    /// The next window that is visited, or one before it.
+    pub(super) fn first(&self) -> Option<i64> {
+        match self.live.is_empty() {
+            false => Some(self.window),
+            true => Some(*self.waiting.first_key_value()?.0),
+        }
     }
 
     /// The next window that is visited. `turn` gives the turn of a key, if the key is still there.

@@ -6,28 +6,29 @@ mod steps;
 use std::time::Duration;
 
 use millstream_engine::harness::Harness;
+use millstream_engine::plan::Replica;
 use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Given, entry, given, show};
 use crate::window::{Every, WindowResult};
 use crate::{Global, Session, Sliding, Tumbling, count, sum};
-use naive::naive;
+pub(in crate::window) use naive::naive;
 
 /// All that can be asked of windows but what they are.
 #[derive(Clone, Copy, Debug)]
-struct Wishes {
-    trigger: Trigger,
-    panes: Panes,
-    lateness: i64,
-    clock: Clock,
+pub(in crate::window) struct Wishes {
+    pub(in crate::window) trigger: Trigger,
+    pub(in crate::window) panes: Panes,
+    pub(in crate::window) lateness: i64,
+    pub(in crate::window) clock: Clock,
 }
 
-fn micros(n: i64) -> Duration {
+pub(in crate::window) fn micros(n: i64) -> Duration {
     Duration::from_micros(n as u64)
 }
 
-fn rules(windows: &impl WindowAssigner, wishes: Wishes) -> Rules {
+pub(in crate::window) fn rules(windows: &impl WindowAssigner, wishes: Wishes) -> Rules {
     Rules {
         clock: wishes.clock,
         trigger: wishes.trigger,
@@ -40,35 +41,43 @@ fn rules(windows: &impl WindowAssigner, wishes: Wishes) -> Rules {
 
 type Result = Keyed<String, WindowResult<String, (u64, i64)>>;
 
+pub(in crate::window) fn sums() -> impl Aggregate<i64, State: Clone, Out = (u64, i64)> {
+    (count(), sum(|value: &i64| *value))
+}
+
 fn harness(windows: &impl WindowAssigner, wishes: Wishes) -> Harness {
     let windows = windows.clone();
-    Harness::new(move |_| {
-        let aggregate = (count(), sum(|value: &i64| *value));
-        GeneralWindows::<String, i64, _>::new(rules(&windows, wishes), aggregate)
-    })
-    .telling_waits()
-    .with_keyed_input(entry)
-    .with_output(|result: &Result| {
-        let WindowResult {
-            key,
-            window,
-            pane,
-            value: (count, sum),
-        } = &result.value;
-        let (start, end) = (window.start.as_micros(), window.end.as_micros());
-        let sign = if pane.retracts { '-' } else { '+' };
-        format!(
-            "{key}:{start}..{end}:{:?}{sign}{}:{count}:{sum}",
-            pane.timing, pane.number
-        )
-    })
-    .with_output(show::<i64>)
+    of_operator(move |_| GeneralWindows::<String, i64, _>::new(rules(&windows, wishes), sums()))
+}
+
+/// For an operator over [`sums`].
+pub(in crate::window) fn of_operator<O: Operator + 'static>(
+    make: impl Fn(&Replica) -> O + 'static,
+) -> Harness {
+    Harness::new(make)
+        .telling_waits()
+        .with_keyed_input(entry)
+        .with_output(|result: &Result| {
+            let WindowResult {
+                key,
+                window,
+                pane,
+                value: (count, sum),
+            } = &result.value;
+            let (start, end) = (window.start.as_micros(), window.end.as_micros());
+            let sign = if pane.retracts { '-' } else { '+' };
+            format!(
+                "{key}:{start}..{end}:{:?}{sign}{}:{count}:{sum}",
+                pane.timing, pane.number
+            )
+        })
+        .with_output(show::<i64>)
 }
 
 /// What is given, with the clock ticking on in between.
-type Ticking = Vec<(Given, Option<i64>)>;
+pub(in crate::window) type Ticking = Vec<(Given, Option<i64>)>;
 
-fn script(all: &Ticking) -> String {
+pub(in crate::window) fn script(all: &Ticking) -> String {
     let (mut text, mut wall) = (String::new(), 0);
     for (given, tick) in all {
         text += &match given {
@@ -84,7 +93,7 @@ fn script(all: &Ticking) -> String {
 }
 
 prop_compose! {
-    fn ticking(most: usize)(
+    pub(in crate::window) fn ticking(most: usize)(
         all in given(most), ticks in proptest::collection::vec(proptest::option::weighted(0.2, 1..12i64), most),
     ) -> Ticking {
         all.into_iter().zip(ticks).collect()
@@ -102,7 +111,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn wishes()(
+    pub(in crate::window) fn wishes()(
         on_time in proptest::bool::weighted(0.7),
         early in proptest::option::weighted(0.7, every()),
         late in every(),

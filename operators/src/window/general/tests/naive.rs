@@ -29,7 +29,7 @@ struct Model {
 }
 
 /// The results and the late records.
-pub(super) fn naive(
+pub(in crate::window) fn naive(
     windows: &impl WindowAssigner,
     wishes: Wishes,
     all: &Ticking,

@@ -7,11 +7,13 @@ use super::*;
 use crate::testing::{
     at, batch, count_and_sum, given, highest, in_steps, naive_windows, of_windows, outbox, script,
 };
+use crate::window::sliced::daba::Daba;
+use crate::window::sliced::fold::Retracting;
 use crate::{arg_max, count, sum};
 
 /// Counts and adds up: slices are taken out again.
 fn retracting(windows: Sliding) -> Harness {
-    harness(
+    harness::<_, Retracting<_>>(
         windows,
         (count(), sum(|value: &i64| *value)),
         |(count, sum)| format!("{count}:{sum}"),
@@ -21,41 +23,18 @@ fn retracting(windows: Sliding) -> Harness {
 /// Finds the highest value: slices are combined.
 fn combining(windows: Sliding) -> Harness {
     let highest = arg_max(|value: &i64| *value, |value: &i64| *value);
-    harness(windows, highest, |highest| highest.to_string())
+    harness::<_, Daba<_>>(windows, highest, |highest| highest.to_string())
 }
 
-fn harness<A>(windows: Sliding, aggregate: A, show_value: fn(&A::Out) -> String) -> Harness
+fn harness<A, F>(windows: Sliding, aggregate: A, show_value: fn(&A::Out) -> String) -> Harness
 where
     A: Aggregate<i64, State: Clone>,
+    F: Fold<i64, A>,
 {
-    let harness = Harness::new(move |replica| {
-        Made(sliced::<String, i64, A>(windows, aggregate.clone(), true).0(replica))
+    let harness = Harness::new(move |_| {
+        SlicedAggregate::<String, i64, A, F>::new(windows, aggregate.clone(), true)
     });
     of_windows(harness.telling_waits(), show_value)
-}
-
-/// The operator as the vertex makes it.
-struct Made(Box<dyn Operator>);
-
-impl Operator for Made {
-    fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        self.0.on_batch(input, batch, out)
-    }
-    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
-        self.0.on_watermark(watermark, out)
-    }
-    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        self.0.on_end(out)
-    }
-    fn explain(&self, why: &mut Explanation) {
-        self.0.explain(why);
-    }
-    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        self.0.snapshot(state)
-    }
-    fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.0.restore(state)
-    }
 }
 
 fn sliding(size: i64, slide: i64, offset: i64) -> Sliding {

@@ -1,0 +1,403 @@
+//! Windows that slide and speak more than once, are kept behind their end, or go by processing time.
+//!
+//! A window is made of slices until it ends; from then on, as long as lateness is allowed, it is [kept by
+//! itself](crate::window::general). So a record that is not late costs the same however many windows it is in, and one
+//! that is late as much as those of its windows that have ended, each of which it changes.
+//!
+//! Of a window that has not ended, but has spoken, only what it would have to take back and the number of its panes are
+//! kept by themselves. Early panes are computed from a copy of a key's slices: once over all windows that have something
+//! new to say.
+
+use millstream_engine::Result;
+use millstream_engine::batch::AnyBatch;
+use millstream_engine::key::Keyed;
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::outbox::Outbox;
+use millstream_engine::runtime::Instant;
+use millstream_engine::state::{StateReader, StateWriter};
+use millstream_engine::time::{Timestamp, Watermark};
+use millstream_engine::why::Explanation;
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::Aggregate;
+use crate::keyed::{Key, prefetch};
+use crate::window::general::{Clock, GeneralWindows, Given, Kept, Now, Pulses, Rules, tell};
+use crate::window::sliced::fold::{Fold, Slices};
+use crate::window::sliced::key_slices::{Visit, slide};
+use crate::window::sliced::live::{LiveSlices, Place};
+use crate::window::{Every, Panes, Sliding, Trigger};
+
+pub(super) struct SlicedPanes<K, T, A: Aggregate<T>, F> {
+    /// What is in windows that have not ended.
+    live: LiveSlices<K, A::State, F, Unsaid>,
+    /// When the keys speak of what they have in windows that have not ended.
+    early: Pulses,
+    /// The key that is speaking of them.
+    speaking: Option<u32>,
+    /// The windows that have ended, or spoken.
+    each: GeneralWindows<K, T, A>,
+    /// The first window that is kept.
+    first_kept: i64,
+    /// The last end of a window that was given over to `each`.
+    ended: Timestamp,
+}
+
+/// What a key has not said yet in windows that have not ended.
+#[derive(Default)]
+pub(super) struct Unsaid {
+    /// The slices that have new records, in their order.
+    slices: Vec<i64>,
+    /// Windows before this one have spoken of them.
+    from: Option<i64>,
+    /// The pulses it waits for, a bit for each.
+    waits: u8,
+    /// When the first of the records arrived; not known of what was restored.
+    arrival: Option<Instant>,
+}
+
+/// What is saved under a key, one or the other.
+#[derive(Serialize, Deserialize)]
+enum Saved<L, W> {
+    Live(L),
+    Window(W),
+}
+
+/// What is kept of a key's slices: its key, the window it is due for, slices and fold, and what is unsaid of them.
+type SavedLive<K, S, F> = (K, i64, Slices<S>, F, Vec<i64>, Option<i64>);
+
+impl<K, T, A, F> SlicedPanes<K, T, A, F>
+where
+    K: Key,
+    T: Send + 'static,
+    A: Aggregate<T, State: Clone>,
+    F: Fold<T, A> + Clone,
+{
+    pub(super) fn new(windows: Sliding, mut rules: Rules, aggregate: A) -> Self {
+        let early = Trigger {
+            late: Every::NEVER,
+            ..rules.trigger
+        };
+        rules.trigger.early = None;
+        SlicedPanes {
+            live: LiveSlices::new(windows),
+            early: Pulses::of(&early, rules.clock),
+            speaking: None,
+            each: GeneralWindows::new(rules, aggregate),
+            first_kept: i64::MIN,
+            ended: Timestamp::MIN,
+        }
+    }
+
+    /// Brings a record into its windows: into a slice for all that have not ended, and into each that has ended and is
+    /// kept. Gives it back if there are none.
+    fn take(
+        &mut self,
+        keyed: Keyed<K, T>,
+        time: Timestamp,
+        arrival: Instant,
+        out: &mut Outbox,
+    ) -> Result<Option<Keyed<K, T>>> {
+        let place = self.live.place_of(time, arrival);
+        let (Place::Open(index) | Place::Ended(index)) = place else {
+            return Ok(None);
+        };
+        let cut = self.live.cut;
+        let first = cut.first_window(index);
+        let mut taken = false;
+        if first < self.live.open {
+            let last = cut.last_window(index).unwrap_or(first);
+            let behind = last.saturating_add(1).min(self.live.open);
+            let ended = first.max(self.first_kept)..behind;
+            let Keyed { hash, key, value } = &keyed;
+            let ended = ended.map(|window| cut.window(window));
+            taken = (self.each).take_into(ended, *hash, key, value, time, out)?;
+        }
+        match place {
+            Place::Open(index) => self.take_live(keyed, index, arrival, out)?,
+            _ if !taken => return Ok(Some(keyed)),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn take_live(
+        &mut self,
+        keyed: Keyed<K, T>,
+        index: i64,
+        arrival: Instant,
+        out: &Outbox,
+    ) -> Result<()> {
+        let Keyed { hash, key, value } = keyed;
+        let (number, kept) = self
+            .live
+            .add(hash, key, index, &value, &self.each.aggregate)?;
+        if !self.early.is_empty() {
+            kept.noted.note(index, arrival);
+            let now = Now {
+                watermark: self.each.now,
+                processing_time: out.processing_time(),
+            };
+            self.early.wait(number, false, &mut kept.noted.waits, now);
+        }
+        Ok(())
+    }
+
+    /// Time has come to `time` by the windows' own clock.
+    fn advance(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+        self.come_to(time);
+        if self.end_windows(out)? == Step::More
+            || self.speak(self.each.rules.clock, time, out)? == Step::More
+        {
+            return Ok(Step::More);
+        }
+        self.each.advance(time, out)
+    }
+
+    fn come_to(&mut self, time: Timestamp) {
+        let each = &mut self.each;
+        each.now = each.now.max(time);
+        self.live.reach(each.now);
+        self.first_kept = self.live.cut.open_at(each.now - each.rules.lateness);
+    }
+
+    /// Gives over the windows that have ended, in their order, each when all before it have spoken.
+    fn end_windows(&mut self, out: &mut Outbox) -> Result<Step> {
+        loop {
+            if self.each.reach(self.ended, out)? == Step::More {
+                return Ok(Step::More);
+            }
+            let Some(visit) = self.live.round() else {
+                return Ok(Step::Done);
+            };
+            let SlicedPanes {
+                live, each, early, ..
+            } = self;
+            let (arrival, aggregate) = (live.arrival(&visit), each.aggregate.clone());
+            let says_all = early.is_empty();
+            live.visit(&visit, &aggregate, |entry, total| {
+                let unsaid = &mut entry.state.noted;
+                let has_news = says_all || unsaid.is_of(&visit);
+                let given = Given {
+                    window: visit.window,
+                    state: total,
+                    unsaid: u64::from(has_news),
+                    arrival,
+                };
+                each.give_over(entry.hash, &entry.key, given);
+                unsaid.forget_before(visit.first_of_next);
+                true
+            });
+            self.live.end_round();
+            self.ended = visit.window.end;
+        }
+    }
+
+    /// Lets every key speak of its windows that have not ended, if it waits for a moment of this clock which has come.
+    fn speak(&mut self, clock: Clock, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+        loop {
+            if let Some(number) = self.speaking {
+                self.say_early(number, out)?;
+                if out.is_full() {
+                    return Ok(Step::More);
+                }
+            }
+            let Some((number, _, bit)) = self.early.pop(clock, time) else {
+                return Ok(Step::Done);
+            };
+            if let Some(entry) = self.live.keys.get_mut(number) {
+                entry.state.noted.waits &= !bit;
+                self.speaking = Some(number);
+            }
+        }
+    }
+
+    /// Lets a key speak of its windows that have not ended and have something new, as long as there is room.
+    fn say_early(&mut self, number: u32, out: &mut Outbox) -> Result<()> {
+        let Some(entry) = self.live.keys.get_mut(number) else {
+            self.speaking = None;
+            return Ok(());
+        };
+        let kept = &mut entry.state;
+        let unsaid = std::mem::take(&mut kept.noted.slices);
+        let (mut slices, mut fold) = (kept.slices.clone(), kept.fold.clone());
+        let mut from = kept
+            .noted
+            .from
+            .unwrap_or(self.live.open)
+            .max(self.live.open);
+        let cut = self.live.cut;
+        for &slice in &unsaid {
+            from = from.max(cut.first_window(slice));
+            while cut.last_window(slice).is_some_and(|last| from <= last) {
+                if out.is_full() {
+                    kept.noted.from = Some(from);
+                    kept.noted.slices = unsaid;
+                    return Ok(());
+                }
+                let visit = cut.visit(from);
+                if let Some(total) = slide(&mut slices, &mut fold, &visit, &self.each.aggregate) {
+                    let given = Given {
+                        window: visit.window,
+                        state: total,
+                        unsaid: 1,
+                        arrival: kept.noted.arrival,
+                    };
+                    self.each.say_early(entry.hash, &entry.key, given, out)?;
+                }
+                from += 1;
+            }
+        }
+        kept.noted.from = None;
+        kept.noted.arrival = None;
+        if self.each.rules.panes == Panes::Discarding {
+            kept.slices.clear();
+            kept.fold = F::default();
+        }
+        self.speaking = None;
+        Ok(())
+    }
+}
+
+impl<K, T, A, F> Operator for SlicedPanes<K, T, A, F>
+where
+    K: Key,
+    T: Send + 'static,
+    A: Aggregate<T, State: Clone>,
+    F: Fold<T, A> + Clone,
+{
+    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        let (arrival, mut late) = (batch.arrival(), 0);
+        self.each.held.arrival = Some(arrival);
+        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
+        while !records.as_slice().is_empty() {
+            self.live.prefetch(records.as_slice());
+            for record in records.by_ref().take(prefetch::GROUP) {
+                let time = self.each.rules.time_of(record.time, out);
+                if let Some(keyed) = self.take(record.value, time, arrival, out)? {
+                    late += 1;
+                    self.each.rules.give_late(keyed, record.time, out)?;
+                }
+            }
+        }
+        out.count_late(late);
+        self.each.held.note(out);
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
+        match self.each.rules.clock {
+            Clock::Watermark => self.advance(watermark.time, out),
+            Clock::ProcessingTime => Ok(Step::Done),
+        }
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        let ends = match self.each.rules.clock {
+            Clock::Watermark => None,
+            Clock::ProcessingTime => self.live.next_end(),
+        };
+        let all = [self.each.next_timer(), self.early.first_timer(), ends];
+        all.into_iter().flatten().min()
+    }
+
+    fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        let time = out.processing_time();
+        if self.each.rules.clock == Clock::ProcessingTime {
+            return self.advance(time, out);
+        }
+        match self.speak(Clock::ProcessingTime, time, out)? {
+            Step::Done => self.each.on_timer(out),
+            Step::More => Ok(Step::More),
+        }
+    }
+
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.live.reach(Timestamp::MAX);
+        match self.end_windows(out)? {
+            Step::Done => self.each.on_end(out),
+            Step::More => Ok(Step::More),
+        }
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        let rules = &self.each.rules;
+        let first = self.live.next_window();
+        let mut waits: Vec<_> = first
+            .map(|window| rules.end_of(window, false))
+            .into_iter()
+            .collect();
+        waits.extend(self.each.waits());
+        waits.extend(self.early.told(|number, _| {
+            let entry = self.live.keys.get(number);
+            entry.is_some_and(|entry| !entry.state.noted.slices.is_empty())
+        }));
+        tell(waits, why);
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        self.each.save_moments(&self.early, state)?;
+        for (due, entry) in self.live.iter() {
+            let (key, kept) = (&entry.key, &entry.state);
+            let Unsaid { slices, from, .. } = &kept.noted;
+            let live = (key, due, &kept.slices, &kept.fold, slices, from);
+            state.put(entry.hash, &Saved::<_, ()>::Live(live))?;
+        }
+        for (hash, window) in self.each.windows() {
+            state.put(hash, &Saved::<(), _>::Window(window))?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        self.each.restore_moments(&mut self.early, state)?;
+        self.come_to(self.each.now);
+        type Of<K, S, F> = Saved<SavedLive<K, S, F>, (K, Kept<S>)>;
+        for saved in state.values::<Of<K, A::State, F>>() {
+            match saved? {
+                Saved::Window((key, kept)) => self.each.put_back(key, kept),
+                Saved::Live((key, due, slices, fold, unsaid, from)) => {
+                    let (number, kept) = self.live.restore(due, key, slices, fold)?;
+                    kept.noted.slices = unsaid;
+                    kept.noted.from = from;
+                    if !kept.noted.slices.is_empty() {
+                        // As in `GeneralWindows::put_back`.
+                        let now = Now::saved_at(self.each.now);
+                        self.early.wait(number, false, &mut kept.noted.waits, now);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Unsaid {
+    /// There is a new record in this slice.
+    #[inline]
+    fn note(&mut self, slice: i64, arrival: Instant) {
+        if self.slices.last() != Some(&slice)
+            && let Err(at) = self.slices.binary_search(&slice)
+        {
+            self.slices.insert(at, slice);
+        }
+        self.arrival.get_or_insert(arrival);
+        self.from = None;
+    }
+
+    /// Whether a window has one of them.
+    fn is_of(&self, window: &Visit) -> bool {
+        let at = self.slices.partition_point(|slice| *slice < window.first);
+        self.slices
+            .get(at)
+            .is_some_and(|slice| *slice < window.behind)
+    }
+
+    fn forget_before(&mut self, first: i64) {
+        let behind = self.slices.partition_point(|slice| *slice < first);
+        self.slices.drain(..behind);
+    }
+}
+
+#[cfg(test)]
+mod tests;
