@@ -11,7 +11,8 @@ use crate::window::Window;
 ///    their starts.
 /// 2. The answer depends on the time alone.
 /// 3. If they [merge](WindowAssigner::merges), windows of one key that overlap become one, which spans them all.
-/// 4. Two assigners with the same [`kind`](WindowAssigner::kind) give the same answers: saved windows are restored
+/// 4. All moments of the [`slice`](WindowAssigner::slice) of a time fall into the same windows.
+/// 5. Two assigners with the same [`kind`](WindowAssigner::kind) give the same answers: saved windows are restored
 ///    under it.
 ///
 /// Here is one of one's own, for windows that belong to no clock:
@@ -45,6 +46,13 @@ use crate::window::Window;
 pub trait WindowAssigner: Clone + Send + 'static {
     /// Gives each window `time` lies in.
     fn assign(&self, time: Timestamp, give: &mut dyn FnMut(Window));
+
+    /// A stretch of time that `time` lies in and in which nothing begins or ends: for records in it the windows need not be
+    /// asked for again. Unless said otherwise, the moment alone.
+    fn slice(&self, time: Timestamp) -> Window {
+        let end = Timestamp::from_micros(time.as_micros().saturating_add(1));
+        Window { start: time, end }
+    }
 
     /// What the windows are, in a few words: the identity of what is saved.
     fn kind(&self) -> String;

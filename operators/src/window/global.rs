@@ -48,6 +48,13 @@ impl WindowAssigner for Global {
         });
     }
 
+    fn slice(&self, _time: Timestamp) -> Window {
+        Window {
+            start: Timestamp::MIN,
+            end: Timestamp::MAX,
+        }
+    }
+
     fn kind(&self) -> String {
         "global".to_owned()
     }

@@ -9,6 +9,7 @@
 mod aggregate;
 mod assigner;
 mod count;
+mod cut;
 mod general;
 mod global;
 mod once;

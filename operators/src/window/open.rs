@@ -13,7 +13,7 @@ use millstream_engine::why::{Explanation, Until, Wait};
 
 use crate::keyed::{Entry, Key, KeyTable};
 use crate::waits::explain_first;
-use crate::window::sliced::slice_of;
+use crate::window::cut::Cut;
 use crate::window::{Sliding, Tumbling, Window};
 
 /// Open windows, and the one whose results are being given.
@@ -53,7 +53,11 @@ impl Spans {
                 let window = windows.window_of(time);
                 (window, window.end)
             }
-            Spans::Slices(windows) => slice_of(windows, time),
+            Spans::Slices(windows) => {
+                let cut = Cut::new(windows);
+                let (slice, span) = cut.slice_of(time);
+                (span, cut.last_end(slice))
+            }
         }
     }
 }

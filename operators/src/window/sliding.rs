@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use millstream_engine::time::{Timestamp, whole_micros};
 
+use crate::window::cut::Cut;
 use crate::window::tumbling::{clamped, gcd};
 use crate::window::{Window, WindowAssigner};
 
@@ -22,9 +23,10 @@ use crate::window::{Window, WindowAssigner};
 /// assert_eq!(starts, [Timestamp::from_secs(5 * 60), Timestamp::from_secs(10 * 60)]);
 /// ```
 ///
-/// Where they speak once, by event time, a record costs the same however many it is in: it touches one slice, and a key
-/// has two slices at most for each slide. With a [trigger](crate::WindowedStream::trigger), an allowed lateness or
-/// processing time each window is kept for itself, and a record costs as much as the windows it is in.
+/// A record costs the same however many it is in: it touches one slice, and a key has two slices at most for each slide.
+/// Only those of its windows that have ended and are kept, because lateness is
+/// [allowed](crate::WindowedStream::allowed_lateness), it changes one by one, and all of them if a
+/// [trigger](crate::WindowedStream::trigger) counts the records of each before it ends.
 ///
 /// Source: sliding windows of Akidau et al., *The Dataflow Model*, VLDB 2015; slices by Krishnamurthy, Wu and Franklin,
 /// SIGMOD 2006.
@@ -83,6 +85,10 @@ impl WindowAssigner for Sliding {
             });
             start += slide;
         }
+    }
+
+    fn slice(&self, time: Timestamp) -> Window {
+        Cut::new(*self).slice_of(time).1
     }
 
     fn kind(&self) -> String {

@@ -95,8 +95,9 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
 impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// Says when windows speak (default: once, when the watermark passes their end).
     ///
-    /// Then each window is kept for itself: a record of windows that overlap costs as much as those it is in, and one
-    /// of tumbling ones several times what it does without.
+    /// Then each window is kept by itself, and a record of tumbling ones costs several times what it does without.
+    /// [Sliding](crate::Sliding) ones are still made of slices until they end, unless the trigger counts records before
+    /// that: then a record costs as much as the windows it is in.
     ///
     /// Source: triggers of Akidau et al., *The Dataflow Model*, VLDB 2015.
     pub fn trigger(mut self, trigger: Trigger) -> Self {

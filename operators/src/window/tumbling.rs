@@ -61,6 +61,10 @@ impl WindowAssigner for Tumbling {
         give(self.window_of(time));
     }
 
+    fn slice(&self, time: Timestamp) -> Window {
+        self.window_of(time)
+    }
+
     fn kind(&self) -> String {
         format!("tumbling {} us from {} us", self.size, self.offset)
     }

@@ -30,8 +30,8 @@ pub(in crate::join) struct Slices<W, K, S> {
     slices: Vec<Slice<K, S>>,
     /// Places of slices that are empty and can be used again, with their memory.
     free: Vec<usize>,
-    /// The slice of the record before.
-    last: Option<(Spans, usize)>,
+    /// The slice of the record before, and a time in which all records go there.
+    last: Option<(Window, Spans, usize)>,
     /// The windows of the record in hand.
     found: Spans,
     /// Windows that end here or before are closed.
@@ -96,6 +96,11 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     /// that is in no window at all goes nowhere, which is not late.
     #[inline]
     pub(super) fn place(&mut self, time: Timestamp, arrival: Instant) -> Place {
+        if let Some((slice, _, place)) = &self.last
+            && slice.contains(time)
+        {
+            return Place::In(*place);
+        }
         let (found, closed) = (&mut self.found, self.closed);
         let mut any = false;
         found.0.clear();
@@ -105,8 +110,11 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
                 found.0.push_back((window.end, window.start));
             }
         });
-        match &self.last {
-            Some((spans, place)) if spans == found => return Place::In(*place),
+        match &mut self.last {
+            Some((slice, spans, place)) if spans == found => {
+                *slice = self.windows.slice(time);
+                return Place::In(*place);
+            }
             _ if found.0.is_empty() && any => return Place::Late,
             _ if found.0.is_empty() => return Place::Nowhere,
             _ => {}
@@ -115,7 +123,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
         found.0.make_contiguous().sort_unstable();
         let spans = found.clone();
         let place = self.open_at(spans.clone(), Some(arrival));
-        self.last = Some((spans, place));
+        self.last = Some((self.windows.slice(time), spans, place));
         Place::In(place)
     }
 

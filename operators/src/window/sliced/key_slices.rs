@@ -1,7 +1,7 @@
 //! What is kept under one key.
 
 use crate::aggregate::Aggregate;
-use crate::window::Window;
+use crate::window::cut::SlicedWindow;
 use crate::window::sliced::fold::{Fold, Folded, Slice, Slices};
 use crate::window::sliced::rounds::Turn;
 
@@ -23,17 +23,6 @@ impl<S, F: Default, N: Default> Default for KeySlices<S, F, N> {
             noted: N::default(),
         }
     }
-}
-
-/// What a window asks of each key.
-pub(super) struct Visit {
-    pub(super) window: Window,
-    /// Its slices are from here
-    pub(super) first: i64,
-    /// up to, and not including, here;
-    pub(super) behind: i64,
-    /// and those of the window after it from here.
-    pub(super) first_of_next: i64,
 }
 
 impl<S, F: Folded, N> KeySlices<S, F, N> {
@@ -96,12 +85,12 @@ impl<S, F: Folded, N> KeySlices<S, F, N> {
 
     /// Moves its fold on to a window; gives what it comes to there.
     #[inline]
-    pub(super) fn slide<T, A>(&mut self, visit: &Visit, aggregate: &A) -> Option<S>
+    pub(super) fn slide<T, A>(&mut self, window: &SlicedWindow, aggregate: &A) -> Option<S>
     where
         A: Aggregate<T, State = S>,
         F: Fold<T, A>,
     {
-        slide(&mut self.slices, &mut self.fold, visit, aggregate)
+        slide(&mut self.slices, &mut self.fold, window, aggregate)
     }
 
     /// Reads what most records touch, to have it near.
@@ -138,7 +127,7 @@ impl<S, F: Folded, N> KeySlices<S, F, N> {
 pub(super) fn slide<T, A, F>(
     slices: &mut Slices<A::State>,
     fold: &mut F,
-    visit: &Visit,
+    window: &SlicedWindow,
     aggregate: &A,
 ) -> Option<A::State>
 where
@@ -147,16 +136,16 @@ where
 {
     while slices
         .front()
-        .is_some_and(|slice| slice.index < visit.first)
+        .is_some_and(|slice| slice.index < window.first)
     {
         match fold.len() {
             0 => drop(slices.pop_front()),
             _ => fold.pop(slices, aggregate),
         }
     }
-    fold.forget_before(visit.first);
+    fold.forget_before(window.first);
     while let Some(slice) = slices.get(fold.len())
-        && slice.index < visit.behind
+        && slice.index < window.behind
     {
         fold.push(slices, aggregate);
     }

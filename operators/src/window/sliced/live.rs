@@ -11,9 +11,9 @@ use millstream_engine::{Error, Result};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key, KeySlots, prefetch};
-use crate::window::sliced::cut::Cut;
+use crate::window::cut::{Cut, SlicedWindow};
 use crate::window::sliced::fold::{Fold, Folded, Slices};
-use crate::window::sliced::key_slices::{KeySlices, Visit};
+use crate::window::sliced::key_slices::KeySlices;
 use crate::window::sliced::rounds::{Rounds, Turn};
 use crate::window::{Sliding, Window};
 
@@ -117,7 +117,7 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
 
     /// The first window that has ended and of which something is kept, for [`visit`](Self::visit); until
     /// [`end_round`](Self::end_round) it is the same.
-    pub(super) fn round(&mut self) -> Option<Visit> {
+    pub(super) fn round(&mut self) -> Option<SlicedWindow> {
         let keys = &mut self.keys;
         let window = self.rounds.window_before(self.open, |number, change| {
             if let Some(entry) = keys.get_mut(number) {
@@ -132,12 +132,12 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
                 slice.remove();
             }
         }
-        Some(self.cut.visit(window?))
+        Some(self.cut.sliced(window?))
     }
 
     /// When the first record of a window arrived; not known of what was restored.
-    pub(super) fn arrival(&self, visit: &Visit) -> Option<Instant> {
-        let slices = self.arrivals.range(visit.first..visit.behind);
+    pub(super) fn arrival(&self, window: &SlicedWindow) -> Option<Instant> {
+        let slices = self.arrivals.range(window.first..window.behind);
         slices.map(|(_, arrival)| *arrival).next()
     }
 
@@ -145,7 +145,7 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
     /// for more.
     pub(super) fn visit<T, A>(
         &mut self,
-        visit: &Visit,
+        window: &SlicedWindow,
         aggregate: &A,
         mut give: impl FnMut(&mut Entry<K, KeySlices<S, F, N>>, S) -> bool,
     ) -> Step
@@ -165,12 +165,12 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
                 self.rounds.leaves();
                 continue;
             };
-            let has_room = match entry.state.slide(visit, aggregate) {
+            let has_room = match entry.state.slide(window, aggregate) {
                 Some(total) => give(entry, total),
                 None => true,
             };
             let kept = &mut entry.state;
-            if kept.has_folded_since(visit.first_of_next) {
+            if kept.has_folded_since(window.first_of_next) {
                 self.rounds.stays();
             } else {
                 self.rounds.leaves();

@@ -1,6 +1,6 @@
 //! Windows that slide: each record touches one slice, whatever the size and the slide.
 //!
-//! By duty: [`cut`] says what the slices are; [`key_slices`] is what a key has; [`fold`] is what its
+//! Where they are cut says [`cut`](crate::window::cut). By duty: [`key_slices`] is what a key has; [`fold`] is what its
 //! slices come to, by retraction or by [`daba`]; [`rounds`] says which keys speak for a window; [`live`] is all of
 //! that together. Over it are two operators: [`once`] for windows that speak once, [`panes`] for the others.
 //!
@@ -10,7 +10,6 @@
 //! once: the slices that are behind go out of its fold, those that are new in the window (two at most, but for gaps
 //! and stragglers) come in, and that is what it comes to.
 
-mod cut;
 mod daba;
 mod fold;
 mod key_slices;
@@ -20,13 +19,11 @@ mod panes;
 mod rounds;
 
 use millstream_engine::plan::MakeOperator;
-use millstream_engine::time::Timestamp;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
 use crate::window::general::Rules;
-use crate::window::{Sliding, Window, WindowAssigner};
-use cut::Cut;
+use crate::window::{Sliding, WindowAssigner};
 use daba::Daba;
 use fold::{Fold, Retracting};
 use once::SlicedAggregate;
@@ -103,12 +100,4 @@ where
         Box::new(SlicedPanes::<K, T, A, F>::new(windows, rules(), aggregate))
     });
     (make, F::WAY)
-}
-
-/// The slice `time` lies in, and when the last window it is in ends: in none, it is never late.
-pub(super) fn slice_of(windows: Sliding, time: Timestamp) -> (Window, Timestamp) {
-    let cut = Cut::new(windows);
-    let (index, bounds) = cut.slice_of(time);
-    let last = cut.last_window(index).map(|window| cut.window(window).end);
-    (bounds, last.unwrap_or(Timestamp::MAX))
 }

@@ -107,12 +107,12 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<
     fn fire(&mut self, watermark: Timestamp, out: &mut Outbox) -> Result<Step> {
         self.closed = self.closed.max(watermark);
         self.live.reach(self.closed);
-        while let Some(visit) = self.live.round() {
-            let (window, time) = (visit.window, visit.window.last());
-            let (arrival, mut given) = (self.live.arrival(&visit), 0);
+        while let Some(sliced) = self.live.round() {
+            let (window, time) = (sliced.window, sliced.window.last());
+            let (arrival, mut given) = (self.live.arrival(&sliced), 0);
             let aggregate = &self.aggregate;
             let port: &mut Port<Keyed<K, WindowResult<K, A::Out>>> = out.port(0)?;
-            let step = self.live.visit(&visit, aggregate, |entry, total| {
+            let step = self.live.visit(&sliced, aggregate, |entry, total| {
                 let value = WindowResult {
                     key: entry.key.clone(),
                     window,

@@ -21,9 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, prefetch};
+use crate::window::cut::SlicedWindow;
 use crate::window::general::{Clock, GeneralWindows, Given, Kept, Now, Pulses, Rules, tell};
 use crate::window::sliced::fold::{Fold, Slices};
-use crate::window::sliced::key_slices::{Visit, slide};
+use crate::window::sliced::key_slices::slide;
 use crate::window::sliced::live::{LiveSlices, Place};
 use crate::window::{Every, Panes, Sliding, Trigger};
 
@@ -167,29 +168,29 @@ where
             if self.each.reach(self.ended, out)? == Step::More {
                 return Ok(Step::More);
             }
-            let Some(visit) = self.live.round() else {
+            let Some(sliced) = self.live.round() else {
                 return Ok(Step::Done);
             };
             let SlicedPanes {
                 live, each, early, ..
             } = self;
-            let (arrival, aggregate) = (live.arrival(&visit), each.aggregate.clone());
+            let (arrival, aggregate) = (live.arrival(&sliced), each.aggregate.clone());
             let says_all = early.is_empty();
-            live.visit(&visit, &aggregate, |entry, total| {
+            live.visit(&sliced, &aggregate, |entry, total| {
                 let unsaid = &mut entry.state.noted;
-                let has_news = says_all || unsaid.is_of(&visit);
+                let has_news = says_all || unsaid.is_of(&sliced);
                 let given = Given {
-                    window: visit.window,
+                    window: sliced.window,
                     state: total,
                     unsaid: u64::from(has_news),
                     arrival,
                 };
                 each.give_over(entry.hash, &entry.key, given);
-                unsaid.forget_before(visit.first_of_next);
+                unsaid.forget_before(sliced.first_of_next);
                 true
             });
             self.live.end_round();
-            self.ended = visit.window.end;
+            self.ended = sliced.window.end;
         }
     }
 
@@ -235,10 +236,10 @@ where
                     kept.noted.slices = unsaid;
                     return Ok(());
                 }
-                let visit = cut.visit(from);
-                if let Some(total) = slide(&mut slices, &mut fold, &visit, &self.each.aggregate) {
+                let sliced = cut.sliced(from);
+                if let Some(total) = slide(&mut slices, &mut fold, &sliced, &self.each.aggregate) {
                     let given = Given {
-                        window: visit.window,
+                        window: sliced.window,
                         state: total,
                         unsaid: 1,
                         arrival: kept.noted.arrival,
@@ -386,7 +387,7 @@ impl Unsaid {
     }
 
     /// Whether a window has one of them.
-    fn is_of(&self, window: &Visit) -> bool {
+    fn is_of(&self, window: &SlicedWindow) -> bool {
         let at = self.slices.partition_point(|slice| *slice < window.first);
         self.slices
             .get(at)

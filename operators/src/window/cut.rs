@@ -2,7 +2,6 @@
 
 use millstream_engine::time::Timestamp;
 
-use crate::window::sliced::key_slices::Visit;
 use crate::window::tumbling::clamped;
 use crate::window::{Sliding, Window};
 
@@ -23,6 +22,17 @@ pub(super) struct Cut {
     border: Option<i64>,
     /// How many slices a window has.
     slices: i64,
+}
+
+/// A window with its slices.
+pub(super) struct SlicedWindow {
+    pub(super) window: Window,
+    /// Its slices are from here
+    pub(super) first: i64,
+    /// up to, and not including, here;
+    pub(super) behind: i64,
+    /// and those of the window after it from here.
+    pub(super) first_of_next: i64,
 }
 
 impl Cut {
@@ -55,6 +65,12 @@ impl Cut {
         let at = |into: i64| clamped(begin + i128::from(into));
         let (start, end) = (at(from), at(until));
         (index, Window { start, end })
+    }
+
+    /// When the last window of a slice ends: in none, it is never late.
+    pub(super) fn last_end(&self, slice: i64) -> Timestamp {
+        let last = self.last_window(slice);
+        last.map_or(Timestamp::MAX, |window| self.window(window).end)
     }
 
     /// In which slide a time is, and how far into it.
@@ -107,8 +123,8 @@ impl Cut {
     }
 
     /// A window with its slices.
-    pub(super) fn visit(&self, window: i64) -> Visit {
-        Visit {
+    pub(super) fn sliced(&self, window: i64) -> SlicedWindow {
+        SlicedWindow {
             window: self.window(window),
             first: self.first_slice(window),
             behind: self.behind(window),
