@@ -1,5 +1,6 @@
 //! The operator under window joins and co-groups: gathers the records of several inputs by key and window.
 
+mod saved;
 mod sides;
 mod slices;
 

@@ -8,7 +8,6 @@ use millstream_engine::key::KeyHash;
 use millstream_engine::operator::Step;
 use millstream_engine::outbox::Outbox;
 use millstream_engine::runtime::Instant;
-use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::Timestamp;
 use millstream_engine::why::Explanation;
 
@@ -26,8 +25,8 @@ use crate::window::{Window, WindowAssigner};
 pub(in crate::join) struct Slices<W, K, S> {
     windows: W,
     /// The slices by the windows they are still in. The first of them is the next to close.
-    open: BTreeMap<Spans, usize>,
-    slices: Vec<Slice<K, S>>,
+    pub(super) open: BTreeMap<Spans, usize>,
+    pub(super) slices: Vec<Slice<K, S>>,
     /// Places of slices that are empty and can be used again, with their memory.
     free: Vec<usize>,
     /// The slice of the record before, and a time in which all records go there.
@@ -35,40 +34,37 @@ pub(in crate::join) struct Slices<W, K, S> {
     /// The windows of the record in hand.
     found: Spans,
     /// Windows that end here or before are closed.
-    closed: Timestamp,
-    firing: Option<Firing<K, S>>,
+    pub(super) closed: Timestamp,
+    pub(super) firing: Option<Firing<K, S>>,
 }
 
 /// Windows in the order they close: by end, then by start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spans(VecDeque<(Timestamp, Timestamp)>);
+pub(super) struct Spans(pub(super) VecDeque<(Timestamp, Timestamp)>);
 
-struct Slice<K, S> {
-    table: KeyTable<K, Held<S>>,
+pub(super) struct Slice<K, S> {
+    pub(super) table: KeyTable<K, Held<S>>,
     /// When its first record arrived; not known of what was restored.
     arrival: Option<Instant>,
 }
 
 /// What a key has in a slice.
 #[derive(Default)]
-struct Held<S> {
-    sides: S,
+pub(super) struct Held<S> {
+    pub(super) sides: S,
     /// How far the results of the window that is being given have come.
-    cursor: Cursor,
+    pub(super) cursor: Cursor,
 }
 
 /// A window whose results are being given.
-struct Firing<K, S> {
-    window: Window,
+pub(super) struct Firing<K, S> {
+    pub(super) window: Window,
     /// What is left of a slice that is in no other window.
-    alone: Vec<Entry<K, Held<S>>>,
+    pub(super) alone: Vec<Entry<K, Held<S>>>,
     /// Slices that are in other windows too, and the keys that are left of them.
-    shared: Vec<usize>,
-    keys: Vec<(KeyHash, K)>,
+    pub(super) shared: Vec<usize>,
+    pub(super) keys: Vec<(KeyHash, K)>,
 }
-
-/// The piece of saved state that says which windows were closed.
-const CLOSED: &str = "closed";
 
 impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     pub(super) fn new(windows: W) -> Self {
@@ -140,7 +136,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
         &mut entry.state.sides
     }
 
-    fn open_at(&mut self, spans: Spans, arrival: Option<Instant>) -> usize {
+    pub(super) fn open_at(&mut self, spans: Spans, arrival: Option<Instant>) -> usize {
         let (slices, free) = (&mut self.slices, &mut self.free);
         *self.open.entry(spans).or_insert_with(|| {
             let place = free.pop().unwrap_or_else(|| {
@@ -308,62 +304,6 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
                 self.open.insert(spans, place);
             }
         }
-    }
-
-    pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(CLOSED, &self.closed)?;
-        let mut save = |spans: &Spans, entry: &Entry<K, Held<S>>| {
-            let Held { sides, cursor } = &entry.state;
-            state.put(entry.hash, &(&spans.0, cursor, &entry.key, sides))
-        };
-        let (shared, mut left) = (self.firing.as_ref(), KeyTable::new());
-        for (hash, key) in shared.iter().flat_map(|firing| &firing.keys) {
-            let (hash, key) = (*hash, key.clone());
-            left.insert(Entry {
-                hash,
-                key,
-                state: (),
-            });
-        }
-        for (spans, &place) in &self.open {
-            let is_firing = shared.is_some_and(|firing| firing.shared.contains(&place));
-            let mut behind = spans.clone();
-            if is_firing {
-                behind.0.pop_front();
-            }
-            for entry in self.slices[place].table.iter() {
-                if !is_firing || left.find(entry.hash, &entry.key).is_some() {
-                    save(spans, entry)?;
-                } else if !behind.0.is_empty() {
-                    // Given already for the window that is being given.
-                    save(&behind, entry)?;
-                }
-            }
-        }
-        if let Some(firing) = &self.firing {
-            let spans = Spans([(firing.window.end, firing.window.start)].into());
-            for entry in &firing.alone {
-                save(&spans, entry)?;
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
-        for value in state.values::<(VecDeque<(Timestamp, Timestamp)>, Cursor, K, S)>() {
-            let (spans, cursor, key, sides) = value?;
-            let place = self.open_at(Spans(spans), None);
-            let hash = KeyHash::of(&key);
-            match self.slices[place].table.place(hash, &key) {
-                hash_table::Entry::Occupied(mut entry) => entry.get_mut().state.sides.append(sides),
-                hash_table::Entry::Vacant(vacant) => {
-                    let state = Held { sides, cursor };
-                    vacant.insert(Entry { hash, key, state });
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -89,7 +89,7 @@ impl Rules {
 /// A window is kept, under each of its keys, from its first record until time passes its end by the allowed lateness.
 pub(super) struct GeneralWindows<K, T, A: Aggregate<T>> {
     pub(super) rules: Rules,
-    pub(super) aggregate: A,
+    aggregate: A,
     slots: Slots<K, A::State>,
     ends: Ends,
     pulses: Pulses,

@@ -8,6 +8,9 @@
 //! kept by themselves. Early panes are computed from a copy of a key's slices: once over all windows that have something
 //! new to say.
 
+mod early;
+mod unsaid;
+
 use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
 use millstream_engine::key::Keyed;
@@ -21,12 +24,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, prefetch};
-use crate::window::cut::SlicedWindow;
 use crate::window::general::{Clock, GeneralWindows, Given, Kept, Now, Pulses, Rules, tell};
 use crate::window::sliced::fold::{Fold, Slices};
-use crate::window::sliced::key_slices::slide;
 use crate::window::sliced::live::{LiveSlices, Place};
-use crate::window::{Every, Panes, Sliding, Trigger};
+use crate::window::{Every, Sliding, Trigger};
+use unsaid::Unsaid;
 
 pub(super) struct SlicedPanes<K, T, A: Aggregate<T>, F> {
     /// What is in windows that have not ended.
@@ -37,23 +39,11 @@ pub(super) struct SlicedPanes<K, T, A: Aggregate<T>, F> {
     speaking: Option<u32>,
     /// The windows that have ended, or spoken.
     each: GeneralWindows<K, T, A>,
+    aggregate: A,
     /// The first window that is kept.
     first_kept: i64,
     /// The last end of a window that was given over to `each`.
     ended: Timestamp,
-}
-
-/// What a key has not said yet in windows that have not ended.
-#[derive(Default)]
-pub(super) struct Unsaid {
-    /// The slices that have new records, in their order.
-    slices: Vec<i64>,
-    /// Windows before this one have spoken of them.
-    from: Option<i64>,
-    /// The pulses it waits for, a bit for each.
-    waits: u8,
-    /// When the first of the records arrived; not known of what was restored.
-    arrival: Option<Instant>,
 }
 
 /// What is saved under a key, one or the other.
@@ -83,7 +73,8 @@ where
             live: LiveSlices::new(windows),
             early: Pulses::of(&early, rules.clock),
             speaking: None,
-            each: GeneralWindows::new(rules, aggregate),
+            each: GeneralWindows::new(rules, aggregate.clone()),
+            aggregate,
             first_kept: i64::MIN,
             ended: Timestamp::MIN,
         }
@@ -130,9 +121,7 @@ where
         out: &Outbox,
     ) -> Result<()> {
         let Keyed { hash, key, value } = keyed;
-        let (number, kept) = self
-            .live
-            .add(hash, key, index, &value, &self.each.aggregate)?;
+        let (number, kept) = (self.live).add(hash, key, index, &value, &self.aggregate)?;
         if !self.early.is_empty() {
             kept.noted.note(index, arrival);
             let now = Now {
@@ -147,12 +136,26 @@ where
     /// Time has come to `time` by the windows' own clock.
     fn advance(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
         self.come_to(time);
-        if self.end_windows(out)? == Step::More
-            || self.speak(self.each.rules.clock, time, out)? == Step::More
-        {
-            return Ok(Step::More);
+        let mut step = self.end_windows(out)?;
+        if step == Step::Done {
+            step = self.speak(self.each.rules.clock, time, out)?;
         }
-        self.each.advance(time, out)
+        self.then(step, out, |each, out| each.advance(time, out))
+    }
+
+    /// If what comes before is done, what the windows do that are kept by themselves.
+    fn then(
+        &mut self,
+        before: Step,
+        out: &mut Outbox,
+        then: impl FnOnce(&mut GeneralWindows<K, T, A>, &mut Outbox) -> Result<Step>,
+    ) -> Result<Step> {
+        let step = match before {
+            Step::Done => then(&mut self.each, out),
+            Step::More => Ok(Step::More),
+        };
+        self.each.held.note(out);
+        step
     }
 
     fn come_to(&mut self, time: Timestamp) {
@@ -171,14 +174,12 @@ where
             let Some(sliced) = self.live.round() else {
                 return Ok(Step::Done);
             };
-            let SlicedPanes {
-                live, each, early, ..
-            } = self;
-            let (arrival, aggregate) = (live.arrival(&sliced), each.aggregate.clone());
-            let says_all = early.is_empty();
-            live.visit(&sliced, &aggregate, |entry, total| {
+            let SlicedPanes { live, each, .. } = self;
+            let arrival = live.arrival(&sliced);
+            let is_all_news = self.early.is_empty();
+            live.visit(&sliced, &self.aggregate, |entry, total| {
                 let unsaid = &mut entry.state.noted;
-                let has_news = says_all || unsaid.is_of(&sliced);
+                let has_news = is_all_news || unsaid.is_of(&sliced);
                 let given = Given {
                     window: sliced.window,
                     state: total,
@@ -192,71 +193,6 @@ where
             self.live.end_round();
             self.ended = sliced.window.end;
         }
-    }
-
-    /// Lets every key speak of its windows that have not ended, if it waits for a moment of this clock which has come.
-    fn speak(&mut self, clock: Clock, time: Timestamp, out: &mut Outbox) -> Result<Step> {
-        loop {
-            if let Some(number) = self.speaking {
-                self.say_early(number, out)?;
-                if out.is_full() {
-                    return Ok(Step::More);
-                }
-            }
-            let Some((number, _, bit)) = self.early.pop(clock, time) else {
-                return Ok(Step::Done);
-            };
-            if let Some(entry) = self.live.keys.get_mut(number) {
-                entry.state.noted.waits &= !bit;
-                self.speaking = Some(number);
-            }
-        }
-    }
-
-    /// Lets a key speak of its windows that have not ended and have something new, as long as there is room.
-    fn say_early(&mut self, number: u32, out: &mut Outbox) -> Result<()> {
-        let Some(entry) = self.live.keys.get_mut(number) else {
-            self.speaking = None;
-            return Ok(());
-        };
-        let kept = &mut entry.state;
-        let unsaid = std::mem::take(&mut kept.noted.slices);
-        let (mut slices, mut fold) = (kept.slices.clone(), kept.fold.clone());
-        let mut from = kept
-            .noted
-            .from
-            .unwrap_or(self.live.open)
-            .max(self.live.open);
-        let cut = self.live.cut;
-        for &slice in &unsaid {
-            from = from.max(cut.first_window(slice));
-            while cut.last_window(slice).is_some_and(|last| from <= last) {
-                if out.is_full() {
-                    kept.noted.from = Some(from);
-                    kept.noted.slices = unsaid;
-                    return Ok(());
-                }
-                let sliced = cut.sliced(from);
-                if let Some(total) = slide(&mut slices, &mut fold, &sliced, &self.each.aggregate) {
-                    let given = Given {
-                        window: sliced.window,
-                        state: total,
-                        unsaid: 1,
-                        arrival: kept.noted.arrival,
-                    };
-                    self.each.say_early(entry.hash, &entry.key, given, out)?;
-                }
-                from += 1;
-            }
-        }
-        kept.noted.from = None;
-        kept.noted.arrival = None;
-        if self.each.rules.panes == Panes::Discarding {
-            kept.slices.clear();
-            kept.fold = F::default();
-        }
-        self.speaking = None;
-        Ok(())
     }
 }
 
@@ -307,18 +243,14 @@ where
         if self.each.rules.clock == Clock::ProcessingTime {
             return self.advance(time, out);
         }
-        match self.speak(Clock::ProcessingTime, time, out)? {
-            Step::Done => self.each.on_timer(out),
-            Step::More => Ok(Step::More),
-        }
+        let step = self.speak(Clock::ProcessingTime, time, out)?;
+        self.then(step, out, Operator::on_timer)
     }
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
         self.live.reach(Timestamp::MAX);
-        match self.end_windows(out)? {
-            Step::Done => self.each.on_end(out),
-            Step::More => Ok(Step::More),
-        }
+        let step = self.end_windows(out)?;
+        self.then(step, out, Operator::on_end)
     }
 
     fn explain(&self, why: &mut Explanation) {
@@ -370,33 +302,6 @@ where
             }
         }
         Ok(())
-    }
-}
-
-impl Unsaid {
-    /// There is a new record in this slice.
-    #[inline]
-    fn note(&mut self, slice: i64, arrival: Instant) {
-        if self.slices.last() != Some(&slice)
-            && let Err(at) = self.slices.binary_search(&slice)
-        {
-            self.slices.insert(at, slice);
-        }
-        self.arrival.get_or_insert(arrival);
-        self.from = None;
-    }
-
-    /// Whether a window has one of them.
-    fn is_of(&self, window: &SlicedWindow) -> bool {
-        let at = self.slices.partition_point(|slice| *slice < window.first);
-        self.slices
-            .get(at)
-            .is_some_and(|slice| *slice < window.behind)
-    }
-
-    fn forget_before(&mut self, first: i64) {
-        let behind = self.slices.partition_point(|slice| *slice < first);
-        self.slices.drain(..behind);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::window::general::tests::{
 };
 use crate::window::sliced::daba::Daba;
 use crate::window::sliced::fold::Retracting;
-use crate::window::{Timing, WindowResult};
+use crate::window::{Panes, Timing, WindowResult};
 
 /// The same aggregate, with nothing taken out again.
 #[derive(Clone)]
