@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{Contest, Cost, Middle, argument, cost, nanos_each, verdict};
 use millstream::connectors::memory::discard;
-use millstream::operators::Sliding;
+use millstream::operators::{Every, Sliding, Trigger, WindowedStream};
 use millstream::prelude::*;
 
 /// Records of `keys` keys in turn, `per_second` of them in each second of event time.
@@ -27,14 +27,41 @@ where
     A: Aggregate<(u64, i64)> + Sync,
     A::State: Clone,
 {
+    run_as(
+        |windows| windows,
+        count,
+        keys,
+        per_second,
+        windows,
+        aggregate,
+    )
+}
+
+type Windows = WindowedStream<u64, (u64, i64), Sliding>;
+
+/// The same, with windows that `rules` says more of.
+fn run_as<A>(
+    rules: fn(Windows) -> Windows,
+    count: u64,
+    keys: u64,
+    per_second: u64,
+    windows: Sliding,
+    aggregate: A,
+) -> u64
+where
+    A: Aggregate<(u64, i64)> + Sync,
+    A::State: Clone,
+{
     let results = Arc::new(AtomicU64::new(0));
     let seen = results.clone();
     let flow = Flow::new("sliding", move |flow| {
         let seen = seen.clone();
-        flow.source("records", from_iter(records(count, keys, per_second)))
+        let windowed = flow
+            .source("records", from_iter(records(count, keys, per_second)))
             .event_time(|(_, at)| Timestamp::from_micros(*at), Lateness::none())
             .key_by(|(key, _)| *key)
-            .window(windows)
+            .window(windows);
+        rules(windowed)
             .aggregate("windows", aggregate.clone())
             .map(|_, _| ())
             .apply(move |records, _: &mut millstream::outbox::Port<()>| {
@@ -47,7 +74,7 @@ where
 }
 
 /// The same records and the same number of results, with windows 100 times as long.
-fn overlap<A>(name: &str, count: u64, rounds: usize, aggregate: A)
+fn overlap<A>(name: &str, rules: fn(Windows) -> Windows, count: u64, rounds: usize, aggregate: A)
 where
     A: Aggregate<(u64, i64)> + Sync,
     A::State: Clone,
@@ -55,10 +82,10 @@ where
     let of = |slides: u64| Sliding::of(millis(20 * slides), millis(20));
     let mut contest = Contest::new();
     let few = contest.add("size/slide 10", || {
-        _ = run(count, 100, 1_000_000, of(10), aggregate.clone())
+        _ = run_as(rules, count, 100, 1_000_000, of(10), aggregate.clone())
     });
     let many = contest.add("size/slide 1,000", || {
-        _ = run(count, 100, 1_000_000, of(1_000), aggregate.clone())
+        _ = run_as(rules, count, 100, 1_000_000, of(1_000), aggregate.clone())
     });
     contest.run(rounds);
     contest.print(&format!("sliding {name}"), count);
@@ -66,6 +93,49 @@ where
         contest.middle(|costs| costs[many].cpu.as_secs_f64() / costs[few].cpu.as_secs_f64());
     let what = format!("sliding {name}, CPU at size/slide 1,000 to 10");
     verdict(&what, ratio, ratio.median <= 1.2, "<= 1.2");
+}
+
+/// Windows of 1,000 slides with lateness allowed, made of slices, or (because a trigger counts their records) each by
+/// itself.
+fn each_by_itself(count: u64, rounds: usize) {
+    let windows = Sliding::of(seconds(20), millis(20));
+    let late: fn(Windows) -> Windows = |windows| windows.allowed_lateness(millis(100));
+    let counted: fn(Windows) -> Windows = |windows| {
+        let never = Trigger::at_watermark().early(Every::records(u64::MAX));
+        windows.trigger(never).allowed_lateness(millis(100))
+    };
+    let mut contest = Contest::new();
+    let of = |rules| {
+        move || {
+            let highest = max(|(_, at): &(u64, i64)| *at);
+            _ = run_as(rules, count, 100, 100_000, windows, highest);
+        }
+    };
+    let sliced = contest.add("slices", of(late));
+    let each = contest.add("each window by itself", of(counted));
+    contest.run(rounds);
+    contest.print("sliding max, size/slide 1,000, 100 ms late allowed", count);
+    let ratio =
+        contest.middle(|costs| costs[each].cpu.as_secs_f64() / costs[sliced].cpu.as_secs_f64());
+    println!("each by itself to slices, CPU: {ratio}");
+}
+
+/// A window of 1,000 slides that speaks of what is new in it every second: what a pane costs.
+fn early(count: u64, rounds: usize) {
+    let rules: fn(Windows) -> Windows =
+        |windows| windows.trigger(Trigger::at_watermark().early(Every::time(seconds(1))));
+    let windows = Sliding::of(seconds(20), millis(20));
+    let mut panes = 0;
+    let costs: Vec<Cost> = (0..rounds)
+        .map(|_| {
+            let highest = max(|(_, at): &(u64, i64)| *at);
+            cost(|| panes = run_as(rules, count, 100, 100_000, windows, highest))
+        })
+        .collect();
+    let each = Middle::of(costs.iter().map(|cost| nanos_each(cost.cpu, panes)));
+    println!(
+        "\nsliding max, size/slide 1,000, early panes every second ({count} events): {panes} panes, {each} ns CPU each"
+    );
 }
 
 /// 10,000 keys, 10 s by 20 ms: events and results as Hazelcast Jet's published benchmark has them.
@@ -176,13 +246,15 @@ fn worst_step(slides: u64) {
 fn main() {
     let count = argument("records", 10_000_000);
     let rounds = argument("rounds", 7) as usize;
-    overlap(
-        "sum",
-        count,
-        rounds,
-        sum(|(key, _): &(u64, i64)| *key as i64),
-    );
-    overlap("max", count, rounds, max(|(_, at): &(u64, i64)| *at));
+    let sums = || sum(|(key, _): &(u64, i64)| *key as i64);
+    let highest = || max(|(_, at): &(u64, i64)| *at);
+    overlap("sum", |windows| windows, count, rounds, sums());
+    overlap("max", |windows| windows, count, rounds, highest());
+    let late = |windows: Windows| windows.allowed_lateness(millis(100));
+    overlap("sum, 100 ms late allowed", late, count, rounds, sums());
+    overlap("max, 100 ms late allowed", late, count, rounds, highest());
+    each_by_itself(count / 100, rounds);
+    early(count / 10, rounds);
     many_keys(2 * count, rounds);
     worst_step(argument("slides", 1_000_000));
 }

@@ -24,7 +24,7 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
-use crate::keyed::Key;
+use crate::keyed::{Key, prefetch};
 use crate::window::{LATE, Panes, Timing, Trigger, Window, WindowAssigner};
 use moments::Ends;
 use slot::Slot;
@@ -36,9 +36,12 @@ pub(super) use given::Given;
 pub(super) use moments::{Clock, Now, Pulses};
 pub(super) use slot::Kept;
 
+/// Puts the windows of a time into a list, and says for which times they are the same.
+type Assign = Box<dyn Fn(Timestamp, &mut Vec<Window>) -> Window + Send>;
+
 /// What an operator of windows goes by.
 pub(super) struct Rules {
-    pub(super) assign: Box<dyn Fn(Timestamp, &mut dyn FnMut(Window)) + Send>,
+    pub(super) assign: Assign,
     pub(super) merges: bool,
     pub(super) clock: Clock,
     pub(super) trigger: Trigger,
@@ -53,7 +56,11 @@ impl Rules {
         let windows = windows.clone();
         Rules {
             merges: windows.merges(),
-            assign: Box::new(move |time, give| windows.assign(time, give)),
+            assign: Box::new(move |time, given| {
+                given.clear();
+                windows.assign(time, &mut |window| given.push(window));
+                windows.slice(time)
+            }),
             clock: Clock::Watermark,
             trigger: Trigger::default(),
             panes: Panes::default(),
@@ -96,8 +103,9 @@ pub(super) struct GeneralWindows<K, T, A: Aggregate<T>> {
     /// How far time has come by the windows' clock.
     pub(super) now: Timestamp,
     pub(super) held: Held,
-    /// The windows of the record in hand, and those of its key it overlaps: kept for their memory.
-    assigned: Vec<Window>,
+    /// The windows of the record before, and of all records of this time.
+    assigned: (Vec<Window>, Option<Window>),
+    /// Those of a record's key that its window overlaps: kept for their memory.
     overlapping: Vec<u32>,
     of: PhantomData<fn(T)>,
 }
@@ -111,7 +119,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             pulses: Pulses::of(&rules.trigger, rules.clock),
             now: Timestamp::MIN,
             held: Held::default(),
-            assigned: Vec::new(),
+            assigned: (Vec::new(), None),
             overlapping: Vec::new(),
             of: PhantomData,
             rules,
@@ -127,11 +135,15 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         time: Timestamp,
         out: &mut Outbox,
     ) -> Result<bool> {
-        let mut assigned = std::mem::take(&mut self.assigned);
-        (self.rules.assign)(time, &mut |window| assigned.push(window));
-        let in_none = assigned.is_empty();
-        let taken = self.take_into(assigned.drain(..), hash, key, value, time, out)?;
-        self.assigned = assigned;
+        let (mut windows, of) = std::mem::take(&mut self.assigned);
+        let of = match of {
+            Some(of) if of.contains(time) => of,
+            _ => (self.rules.assign)(time, &mut windows),
+        };
+        let all = windows.iter().copied();
+        let taken = self.take_into(all, hash, key, value, time, out)?;
+        let in_none = windows.is_empty();
+        self.assigned = (windows, Some(of));
         Ok(taken || in_none)
     }
 
@@ -313,15 +325,19 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut late = 0;
         self.held.arrival = Some(batch.arrival());
-        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
-            let Keyed { hash, key, value } = record.value;
-            let time = self.rules.time_of(record.time, out);
-            if self.take(hash, &key, &value, time, out)? {
-                continue;
+        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
+        while !records.as_slice().is_empty() {
+            let hashes = prefetch::hashes(records.as_slice());
+            self.slots.prefetch(hashes, &self.assigned.0);
+            for record in records.by_ref().take(prefetch::GROUP) {
+                let Keyed { hash, key, value } = record.value;
+                let time = self.rules.time_of(record.time, out);
+                if !self.take(hash, &key, &value, time, out)? {
+                    late += 1;
+                    let keyed = Keyed { hash, key, value };
+                    self.rules.give_late(keyed, record.time, out)?;
+                }
             }
-            late += 1;
-            let keyed = Keyed { hash, key, value };
-            self.rules.give_late(keyed, record.time, out)?;
         }
         out.count_late(late);
         self.held.note(out);

@@ -58,6 +58,15 @@ impl<S> Slot<S> {
     }
 }
 
+impl<S> Slot<S> {
+    /// Reads what a record touches, to have it near.
+    #[inline]
+    pub(super) fn read(&self) -> u64 {
+        let alarm = self.alarm.map_or(0, |alarm| alarm.as_micros() as u64);
+        alarm ^ self.kept.unsaid ^ u64::from(self.waits)
+    }
+}
+
 impl<S> Kept<S> {
     pub(super) fn new(window: Window) -> Self {
         Kept {

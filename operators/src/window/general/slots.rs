@@ -22,6 +22,17 @@ impl<K: Key, S> Slots<K, S> {
         }
     }
 
+    /// Brings near what the next few keys have in these windows, if they are one.
+    #[inline]
+    pub(super) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>, windows: &[Window]) {
+        if let Some(keys) = &self.of_keys {
+            keys.prefetch(hashes);
+        } else if let [window] = windows {
+            let places = hashes.map(|hash| place(hash, *window));
+            self.windows.prefetch_with(places, Slot::read);
+        }
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.windows.len()
