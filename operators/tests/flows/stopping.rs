@@ -16,8 +16,8 @@ pub(crate) struct Stop<T> {
     pub(crate) seen: T,
     /// How long it took.
     pub(crate) took: Duration,
-    /// How many records were late, before it and behind it.
-    pub(crate) late: u64,
+    /// What is told of before it and of behind it.
+    pub(crate) reports: [Report; 2],
 }
 
 /// Runs `first` until `until` is over, and then `rest` from where that was, to the end: all of it in one simulation.
@@ -35,8 +35,12 @@ pub(crate) fn stop_and_go_on<T>(
         let (snapshot, before) = running.stop_with_snapshot().await.ok()?;
         let took = runtime::now() - asked;
         let rest = rest.from_snapshot(snapshot).start().await.unwrap();
-        let late = before.late() + rest.join().await.unwrap().late();
-        Some(Stop { seen, took, late })
+        let reports = [before, rest.join().await.unwrap()];
+        Some(Stop {
+            seen,
+            took,
+            reports,
+        })
     });
     stop.unwrap()
 }

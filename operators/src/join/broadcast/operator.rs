@@ -46,7 +46,7 @@ struct Waiting<T> {
     record: T,
 }
 
-/// What one replica saves: whether the table has loaded, the table (the first one alone saves it), and what waits.
+/// What one replica saves: whether the table has loaded, the table, and what waits.
 type Saved<K, V, T> = (bool, Vec<(K, V, Timestamp)>, Vec<(Timestamp, bool, T)>);
 
 impl<T: State, K: Key, V: State, G, F> TableJoin<T, K, V, G, F> {
@@ -204,11 +204,8 @@ where
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        // Every replica has the same table at a barrier.
-        let rows: Vec<_> = match self.replica {
-            0 => self.table.iter().collect(),
-            _ => Vec::new(),
-        };
+        // Any other may have ended before, and saves nothing.
+        let rows: Vec<_> = self.table.iter().collect();
         let waiting = self.waiting.iter();
         let waiting: Vec<_> = waiting
             .map(|waits| (waits.time, waits.is_late, &waits.record))
@@ -217,12 +214,16 @@ where
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        let mut number = 0;
+        let (mut number, mut has_table) = (0, false);
         for piece in state.pieces::<Saved<K, V, T>>() {
             let (_, (loaded, rows, waiting)) = piece?;
             self.loaded |= loaded;
-            for (key, value, last) in rows {
-                self.table.set(key, value, last)?;
+            // Every replica has the same table at a barrier.
+            if !has_table {
+                has_table = !rows.is_empty();
+                for (key, value, last) in rows {
+                    self.table.set(key, value, last)?;
+                }
             }
             for (time, is_late, record) in waiting {
                 if number % self.parallelism == self.replica {

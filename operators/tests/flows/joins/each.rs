@@ -1,14 +1,14 @@
-//! Each join under a thousand schedules: the output stays the same, whichever input comes first.
+//! Each join under a thousand seeds: the output stays the same, whichever input comes first.
 
-use millstream::latency::LatencySettings;
+use std::time::Duration;
+
 use millstream::operators::{AsOf, BroadcastTable, Interval, LookupCache, Sliding, TableLoad};
 use millstream::prelude::*;
 use millstream::runtime;
 
-use super::{Rates, Record, looked_up, name_of, pair, pairs, side, sorted, within};
+use super::{Rates, Record, all, looked_up, name_of, pair, pairs, sides, within};
+use crate::seeds::varied;
 
-const LEFT: u64 = 8;
-const RIGHT: u64 = 7;
 /// Of the windows, in seconds.
 const SIZE: i64 = 30;
 const SLIDE: i64 = 20;
@@ -21,21 +21,6 @@ const KINDS: [(&str, (bool, bool)); 4] = [
     ("full", (true, true)),
 ];
 
-fn left(n: u64) -> Record {
-    (n % 2, n, 7 * n as i64 - (n * n % 20) as i64 - 10)
-}
-
-fn right(n: u64) -> Record {
-    (n % 3, 10 + n, 8 * n as i64 - (5 * n % 11) as i64 - 10)
-}
-
-fn all() -> (Vec<Record>, Vec<Record>) {
-    (
-        (0..LEFT).map(left).collect(),
-        (0..RIGHT).map(right).collect(),
-    )
-}
-
 fn starts() -> impl Iterator<Item = i64> {
     (-100..200).step_by(SLIDE as usize)
 }
@@ -47,24 +32,14 @@ fn windows() -> Sliding {
 type Side = KeyedStream<u64, Record>;
 type Rows = KeyedStream<u64, String>;
 
-/// Runs a flow of the two sides under a thousand seeds: it gives these rows and no others.
+/// A flow of the two sides gives these rows and no others, under every seed.
 fn check(joins: fn(&Scope, Stream<Record>, Side) -> Stream<String>, expected: Vec<String>) {
-    let expected = sorted(expected);
-    for seed in 0..1_000 {
-        let (results, rates) = (Collect::new(), Rates::of(seed));
-        let out = results.clone();
-        let flow = Flow::new("joins", move |flow| {
-            let lefts = side(flow, "lefts", left, LEFT, rates.left);
-            let rights = side(flow, "rights", right, RIGHT, rates.right).key_by(|record| record.0);
-            joins(flow, lefts, rights).sink("out", out.sink());
-        });
-        let parallelism = [1, 2, 1, 3][seed as usize / 27 % 4];
-        // Histograms would be most of the work.
-        let flow = flow.with_latency(LatencySettings::off());
-        let report = flow.with_parallelism(parallelism).simulate(seed).unwrap();
-        assert_eq!(report.late(), 0, "seed {seed}");
-        assert_eq!(sorted(results.take()), expected, "seed {seed}");
-    }
+    varied(move |seed, flow, out| {
+        let (lefts, rights) = sides(flow, Rates::of(seed));
+        joins(flow, lefts, rights.key_by(|record| record.0)).sink("out", out);
+    })
+    .without_a_stop()
+    .gives(expected);
 }
 
 /// All of these in one.
@@ -134,6 +109,9 @@ fn interval_joins() {
     );
 }
 
+/// For how long a version holds: some have run out by then.
+const TTL: Duration = seconds(7);
+
 /// What each left record makes with the version of its time.
 fn versions(of: &str, outer: bool, ttl: i64) -> Vec<String> {
     let (lefts, rights) = all();
@@ -151,7 +129,7 @@ fn versions(of: &str, outer: bool, ttl: i64) -> Vec<String> {
 #[test]
 fn as_of_joins_that_wait() {
     let mut expected = versions("inner", false, 1_000);
-    expected.extend(versions("left", true, 15));
+    expected.extend(versions("left", true, 7));
     check(
         |_, l, r| {
             let l = l.key_by(|record| record.0);
@@ -160,7 +138,7 @@ fn as_of_joins_that_wait() {
                 l.clone().as_of_join("inner", r.clone(), exact, |_, l, r| {
                     pair("inner", Some(l), Some(r))
                 }),
-                l.as_of_left_join("left", r, exact.with_ttl(seconds(15)), |_, l, r| {
+                l.as_of_left_join("left", r, exact.with_ttl(TTL), |_, l, r| {
                     pair("left", Some(l), r)
                 }),
             ])
@@ -171,6 +149,8 @@ fn as_of_joins_that_wait() {
 
 #[test]
 fn as_of_joins_that_do_not_wait_for_a_table_that_is_there() {
+    let mut expected = versions("at-once", true, 1_000);
+    expected.extend(versions("recent", true, 7));
     check(
         |_, l, r| {
             // By then the table has come, however slow it is.
@@ -178,15 +158,20 @@ fn as_of_joins_that_do_not_wait_for_a_table_that_is_there() {
                 runtime::sleep(seconds(1)).await;
                 record
             });
+            let later = later.key_by(|record| record.0);
             let at_once = AsOf::immediate();
-            united([later.key_by(|record| record.0).as_of_left_join(
-                "at-once",
-                r,
-                at_once,
-                |_, l, r| pair("at-once", Some(l), r),
-            )])
+            united([
+                later
+                    .clone()
+                    .as_of_left_join("at-once", r.clone(), at_once, |_, l, r| {
+                        pair("at-once", Some(l), r)
+                    }),
+                later.as_of_left_join("recent", r, at_once.with_ttl(TTL), |_, l, r| {
+                    pair("recent", Some(l), r)
+                }),
+            ])
         },
-        versions("at-once", true, 1_000),
+        expected,
     );
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use millstream::latency::LatencySettings;
 use millstream::operators::{AsOf, Interval, OneOf3, OneOf4};
 use millstream::prelude::*;
 
 use super::{Rates, Record};
+use crate::seeds::varied;
 
-const COUNT: u64 = 20;
+const COUNT: u64 = 10;
 
 type Side = KeyedStream<u64, Record>;
 
@@ -41,50 +41,59 @@ enum Counts {
     Others,
 }
 
-/// Runs it under many schedules: of the numbers that `of` holds for, each is in the results or late, and never both.
+/// A record as the join has it: in a result, or late.
+enum Came {
+    Joined(Vec<u64>),
+    Late(u64),
+}
+
+/// Of the numbers that `of` holds for, each is in the results or late, and never both, under every seed.
 fn check(of: impl Fn(u64) -> bool, counts: Counts, join: Join) {
     let all = (0..COUNT).chain(100..100 + COUNT);
     let all: BTreeSet<u64> = all.filter(|number| of(*number)).collect();
     let mut missed = [0; 2];
-    for seed in 0..100 {
-        let (results, late) = (Collect::new(), Collect::new());
-        let (out, late_out) = (results.clone(), late.clone());
+    let flow = varied(move |seed, flow, out| {
         let rates = Rates::of(seed);
-        let flow = Flow::new("late", move |flow| {
-            let side = |name: &str, of: fn(u64) -> Record, rate| {
-                let records = Generator::new(move |n, _| of(n)).with_count(COUNT);
-                flow.source(name, records.with_rate(rate))
-                    .event_time(|record| Timestamp::from_secs(record.2), Lateness::none())
-                    .key_by(|record| record.0)
-            };
-            let (left, right) = (
-                side("lefts", left, rates.left),
-                side("rights", right, rates.right),
-            );
-            let (results, late) = join(left, right);
-            results.values().sink("results", out.sink());
-            late.sink("late", late_out.sink());
-        });
-        let flow = flow.with_latency(LatencySettings::off());
-        let flow = flow.with_parallelism(1 + seed as usize % 3);
-        let report = flow.simulate(seed).unwrap();
-        let late = late.take();
-        match counts {
-            Counts::Given => assert_eq!(report.late(), late.len() as u64, "seed {seed}"),
-            Counts::Others => assert!(report.late() >= late.len() as u64, "seed {seed}"),
+        let side = |name: &str, of: fn(u64) -> Record, rate| {
+            let records = Generator::new(move |n, _| of(n)).with_count(COUNT);
+            flow.source(name, records.with_rate(rate))
+                .event_time(|record| Timestamp::from_secs(record.2), Lateness::none())
+                .key_by(|record| record.0)
+        };
+        let (left, right) = (
+            side("lefts", left, rates.left),
+            side("rights", right, rates.right),
+        );
+        let (results, late) = join(left, right);
+        let late = late.map(Came::Late);
+        results
+            .values()
+            .map(Came::Joined)
+            .union(late)
+            .sink("out", out);
+    });
+    flow.without_a_stop().holds(|came, run| {
+        let (mut seen, mut late) = (BTreeSet::new(), Vec::new());
+        for came in came {
+            match came {
+                Came::Joined(numbers) => seen.extend(numbers),
+                Came::Late(number) => late.push(number),
+            }
         }
-        missed[0] += late.iter().filter(|number| **number < 100).count();
-        missed[1] += late.iter().filter(|number| **number >= 100).count();
-        let mut seen: BTreeSet<u64> = results.take().into_iter().flatten().collect();
+        match counts {
+            Counts::Given => assert_eq!(run.late(), late.len() as u64),
+            Counts::Others => assert!(run.late() >= late.len() as u64),
+        }
         seen.retain(|number| of(*number));
         for number in late {
-            assert!(seen.insert(number), "seed {seed}: {number} is in both");
+            missed[usize::from(number >= 100)] += 1;
+            assert!(seen.insert(number), "{number} is in both");
         }
-        assert_eq!(seen, all, "seed {seed}");
-    }
+        assert_eq!(seen, all);
+    });
     let of_both = of(0) && of(100);
     assert!(
-        missed[0] > 100 && (missed[1] > 100 || !of_both),
+        missed[0] > 500 && (missed[1] > 500 || !of_both),
         "{missed:?}"
     );
 }

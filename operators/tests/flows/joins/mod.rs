@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use millstream::operators::{Calls, LookupCache};
 use millstream::prelude::*;
 use millstream::runtime;
+use millstream_engine::random::SplitMix64;
 
 /// Key, number, and second.
 type Record = (u64, u64, i64);
@@ -38,24 +39,51 @@ struct Rates {
 impl Rates {
     /// Each input is at times the slow one, and at times the fast one.
     fn of(seed: u64) -> Rates {
-        let rate = |n: u64| [200, 2_000, 20_000][n as usize % 3];
+        let mut drawn = SplitMix64::new(seed);
+        let mut rate = || [200, 2_000, 20_000][drawn.below(3) as usize];
         Rates {
-            left: rate(seed),
-            right: rate(seed / 3),
-            table: rate(seed / 9),
+            left: rate(),
+            right: rate(),
+            table: rate(),
         }
     }
 }
 
-/// A stream of records that are out of order by less than 20 s.
-fn side(flow: &Scope, name: &str, of: fn(u64) -> Record, count: u64, rate: u32) -> Stream<Record> {
-    let records = Generator::new(move |n, _| of(n)).with_count(count);
-    flow.source(name, records.with_rate(rate))
-        .event_time(
-            |record| Timestamp::from_secs(record.2),
-            Lateness::bounded(seconds(20)),
-        )
-        .erase()
+const LEFT: u64 = 8;
+const RIGHT: u64 = 7;
+
+/// Out of order by less than 20 s.
+fn left(n: u64) -> Record {
+    (n % 2, n, 7 * n as i64 - (n * n % 20) as i64 - 10)
+}
+
+fn right(n: u64) -> Record {
+    (n % 3, 10 + n, 8 * n as i64 - (5 * n % 11) as i64 - 10)
+}
+
+/// All records of both sides.
+fn all() -> (Vec<Record>, Vec<Record>) {
+    (
+        (0..LEFT).map(left).collect(),
+        (0..RIGHT).map(right).collect(),
+    )
+}
+
+/// Streams of them.
+fn sides(flow: &Scope, rates: Rates) -> (Stream<Record>, Stream<Record>) {
+    let side = |name: &str, of: fn(u64) -> Record, count, rate| {
+        let records = Generator::new(move |n, _| of(n)).with_count(count);
+        flow.source(name, records.with_rate(rate))
+            .event_time(
+                |record| Timestamp::from_secs(record.2),
+                Lateness::bounded(seconds(20)),
+            )
+            .erase()
+    };
+    (
+        side("lefts", left, LEFT, rates.left),
+        side("rights", right, RIGHT, rates.right),
+    )
 }
 
 /// Records with what their places are called, which takes a while to learn.
@@ -108,9 +136,4 @@ fn pairs(
 fn within(all: &[Record], start: i64, size: i64) -> Vec<Record> {
     let within = |record: &&Record| (start..start + size).contains(&record.2);
     all.iter().filter(within).copied().collect()
-}
-
-fn sorted(mut rows: Vec<String>) -> Vec<String> {
-    rows.sort();
-    rows
 }

@@ -8,8 +8,8 @@ use millstream::operators::{
 };
 use millstream::prelude::*;
 
-use super::every_seed;
 use super::facts::{Fact, Span, by_window, facts, sliding, span, timed};
+use crate::seeds::every_seed;
 
 type ByWindow = BTreeMap<(u64, Span), Vec<Fact>>;
 

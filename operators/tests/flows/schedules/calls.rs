@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use millstream::operators::{RateLimit, Retry, StateGuard};
+use millstream::operators::{CallError, RateLimit, Retry, StateGuard};
 use millstream::prelude::*;
 use millstream::runtime::{self, Instant};
 
 use super::facts::{Fact, LANES, facts, lanes, of_lane, timed};
-use super::{EverySeed, every_seed};
+use crate::seeds::{EverySeed, every_seed};
 
 /// A service that is slow at some, and takes longer for others under another schedule.
 async fn ask(fact: Fact) -> Fact {
@@ -38,7 +38,26 @@ impl Attempts {
             if fails { Err(fact.id) } else { Ok(fact) }
         }
     }
+
+    /// Takes too long at first; for some always.
+    fn dawdle(&self, fact: Fact) -> impl Future<Output = Result<Fact, u64>> + Send + use<> {
+        let mut attempts = self.0.lock().unwrap();
+        let attempt = attempts.entry(fact.id).or_default();
+        *attempt += 1;
+        let lasts_too_long = fact.id % 7 == 3 || fact.id % 7 == 4 && *attempt == 1;
+        async move {
+            let fact = ask(fact).await;
+            if lasts_too_long {
+                runtime::sleep(seconds(1)).await;
+                panic!("it should have been dropped");
+            }
+            Ok(fact)
+        }
+    }
 }
+
+/// Calls that take longer are given up. The service answers sooner, if at all.
+const PATIENCE: Duration = Duration::from_micros(300);
 
 fn ids(facts: impl IntoIterator<Item = Fact>) -> Vec<u64> {
     facts.into_iter().map(|fact| fact.id).collect()
@@ -79,8 +98,8 @@ fn out_of_order_all_come_and_no_watermark_overtakes_them() {
             .discard();
         asked.map(|fact| fact.id).sink("out", out);
     });
-    flow.holds(|mut ids, late| {
-        assert_eq!(late, 0);
+    flow.holds(|mut ids, run| {
+        assert_eq!(run.late(), 0);
         out_of_order += u64::from(by_lane(&ids) != expected_by_lane());
         ids.sort();
         assert_eq!(ids, self::ids(facts()));
@@ -152,6 +171,83 @@ fn what_fails_for_good_goes_the_other_way() {
         attempts.0.lock().unwrap().clear();
         rows.sort();
         assert_eq!(rows, expected);
+    });
+}
+
+#[test]
+fn calls_that_take_too_long_are_made_again_and_then_given_up() {
+    let attempts = Attempts::new();
+    let asked = attempts.clone();
+    let flow: EverySeed<(u64, Option<u32>)> = every_seed(move |flow, out| {
+        let asked = asked.clone();
+        let retry = Retry::exponential(Duration::from_micros(20)).up_to(2);
+        let calls = Unordered::up_to(8).with_timeout(PATIENCE).with_retry(retry);
+        let (answered, failed) =
+            flow.source("facts", lanes())
+                .try_map_async_with_failed("ask", calls, move |fact| asked.dawdle(fact));
+        let failed = failed.map(|failed| {
+            assert_eq!(failed.error, CallError::TimedOut);
+            (failed.record.id, Some(failed.attempts))
+        });
+        answered
+            .map(|fact| (fact.id, None))
+            .union(failed)
+            .sink("out", out);
+    });
+    let expected = facts().into_iter();
+    let mut expected: Vec<_> = expected
+        .map(|fact| (fact.id, (fact.id % 7 == 3).then_some(2)))
+        .collect();
+    expected.sort();
+    let given_up = expected.iter().filter(|(_, failed)| failed.is_some());
+    let given_up = given_up.count() as u64;
+    assert!(given_up > 2, "{given_up}");
+    flow.without_a_stop().holds(|mut rows, run| {
+        rows.sort();
+        assert_eq!((&rows, run.bad()), (&expected, given_up));
+        for (id, made) in std::mem::take(&mut *attempts.0.lock().unwrap()) {
+            assert_eq!(made, 1 + u64::from(matches!(id % 7, 3 | 4)), "of {id}");
+        }
+    });
+}
+
+/// Some are never answered.
+async fn add_or_forget(sum: StateGuard<i64>, fact: Fact) -> (u64, i64) {
+    let is_forgotten = fact.id % 7 == 3;
+    let answer = add(sum, fact).await;
+    if is_forgotten {
+        std::future::pending::<()>().await;
+    }
+    answer
+}
+
+#[test]
+fn by_key_the_next_begins_when_one_has_been_given_up() {
+    let mut sums = BTreeMap::<u64, i64>::new();
+    let expected = facts().into_iter().map(|fact| {
+        let sum = sums.entry(fact.own).or_default();
+        // What a call has written before it was given up stays.
+        *sum += fact.value;
+        (fact.id, *sum)
+    });
+    let mut expected: Vec<_> = expected.filter(|(id, _)| id % 7 != 3).collect();
+    expected.sort();
+    let given_up = (facts().len() - expected.len()) as u64;
+    let flow = every_seed(|flow, out| {
+        let calls = Ordered::up_to(8).with_timeout(PATIENCE).skip_failures();
+        let added =
+            timed(flow).key_by(|fact| fact.own).try_async_by_key(
+                "add",
+                calls,
+                |sum, fact| async move {
+                    Ok::<_, std::convert::Infallible>(add_or_forget(sum, fact).await)
+                },
+            );
+        added.values().sink("out", out);
+    });
+    flow.holds(|mut rows, run| {
+        rows.sort();
+        assert_eq!((&rows, run.bad(), run.late()), (&expected, given_up, 0));
     });
 }
 

@@ -8,8 +8,8 @@ use millstream::operators::WindowAssigner;
 use millstream::prelude::*;
 use millstream::runtime;
 
-use super::every_seed;
 use super::facts::{Fact, LANES, Span, facts, lanes, of_lane};
+use crate::seeds::{EverySeed, every_seed};
 
 /// Every 100 ms of each lane, which begin 20 ms one after the other; behind every third there is a pause.
 fn due_millis(fact: &Fact) -> i64 {
@@ -37,7 +37,7 @@ fn flow<W: WindowAssigner + Sync>(
     windows: W,
     span: fn(Window) -> Span,
     key: fn(&Fact) -> u64,
-) -> super::EverySeed<Row> {
+) -> EverySeed<Row> {
     let last = of_lane(LANES - 1).last().map(due).unwrap();
     every_seed(move |flow, out| {
         flow.source("facts", lanes().due_at(due))

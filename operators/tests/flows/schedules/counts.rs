@@ -6,7 +6,7 @@ use millstream::operators::{Every, Global, Timing, Trigger};
 use millstream::prelude::*;
 
 use super::facts::{Fact, facts, timed};
-use super::{EverySeed, every_seed};
+use crate::seeds::{EverySeed, every_seed};
 
 /// Key, timing, number, how many, and their sum.
 type Row = (u64, Timing, u32, u64, i64);

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use millstream::operators::{Trigger, WindowAssigner, collect_up_to};
 use millstream::prelude::*;
 
-use super::every_seed;
 use super::facts::{Fact, Span, facts, hastily_timed, span};
 use super::panes::ids;
+use crate::seeds::every_seed;
 
 enum Heard {
     Window(u64, Span, BTreeSet<u64>),
@@ -31,7 +31,7 @@ fn or_in_a_window<W: WindowAssigner + Sync>(windows: W, allowed: std::time::Dura
         windows.union(late).sink("out", out);
     });
     let mut counts = BTreeSet::new();
-    flow.holds(|heard, late| {
+    flow.holds(|heard, run| {
         let mut last = std::collections::BTreeMap::new();
         let mut late_ids = BTreeSet::new();
         for heard in heard {
@@ -52,10 +52,10 @@ fn or_in_a_window<W: WindowAssigner + Sync>(windows: W, allowed: std::time::Dura
             }
         }
         let in_windows: BTreeSet<u64> = last.into_values().flatten().collect();
-        assert_eq!(late_ids.len() as u64, late);
+        assert_eq!(late_ids.len() as u64, run.late());
         assert!(in_windows.is_disjoint(&late_ids));
         assert_eq!(in_windows.len() + late_ids.len(), facts().len());
-        counts.insert(late);
+        counts.insert(run.late());
     });
     assert!(counts.len() > 3, "it depends on the schedule: {counts:?}");
 }

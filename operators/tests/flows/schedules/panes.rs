@@ -8,8 +8,8 @@ use millstream::operators::{
 };
 use millstream::prelude::*;
 
-use super::every_seed;
 use super::facts::{Fact, Span, by_session, by_window, facts, hastily_timed, sliding, span};
+use crate::seeds::every_seed;
 
 /// Key and window.
 type Place = (u64, Span);
@@ -72,8 +72,8 @@ fn say_in_the_end<W: WindowAssigner + Sync>(windows: W, expected: BTreeMap<Place
     });
     let mut timings = BTreeMap::<Timing, u64>::new();
     let mut merged_late = 0;
-    flow.holds(|said, late| {
-        assert_eq!(late, 0, "an hour is allowed");
+    flow.holds(|said, run| {
+        assert_eq!(run.late(), 0, "an hour is allowed");
         for said in &said {
             *timings.entry(said.pane.timing).or_default() += 1;
         }

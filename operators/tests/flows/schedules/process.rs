@@ -9,7 +9,7 @@ use millstream::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, facts, in_time, lanes};
-use super::{EverySeed, every_seed};
+use crate::seeds::{EverySeed, every_seed};
 
 /// What of a key's records lives.
 #[derive(Default, Serialize, Deserialize)]

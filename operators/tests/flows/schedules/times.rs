@@ -12,7 +12,7 @@ use millstream::runtime;
 
 use super::facts::{Fact, LANES, Span, by_window, facts, in_time, of_lane, sliding, span};
 use super::lanes::{Lanes, since_start};
-use super::{EverySeed, every_seed};
+use crate::seeds::{EverySeed, every_seed};
 
 fn counted(facts: &[Fact], size: i64) -> BTreeMap<Span, u64> {
     let windows = by_window(facts, |_| 0, sliding(size, size)).into_iter();
@@ -156,9 +156,9 @@ fn sources_wait_for_each_other() {
     let mut runs = 0;
     flow.with(|flow| flow.with_alignment(seconds(DRIFT as u64)))
         .without_a_stop()
-        .holds(|mut rows, late| {
+        .holds(|mut rows, run| {
             rows.sort();
-            assert_eq!((late, &rows), (0, &expected));
+            assert_eq!((run.late(), &rows), (0, &expected));
             let most = furthest.swap(0, Ordering::Relaxed);
             assert!(most <= DRIFT + BATCHES, "{most} s ahead");
             runs += i64::from(most > DRIFT / 2);

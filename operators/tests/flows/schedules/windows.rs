@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use millstream::operators::{Window, WindowAssigner};
 use millstream::prelude::*;
 
-use super::every_seed;
 use super::facts::{Fact, Span, by_session, by_window, facts, sliding, span, timed};
+use crate::seeds::every_seed;
 
 type ByWindow = BTreeMap<(u64, Span), Vec<Fact>>;
 type Row<V> = (u64, Span, V);
