@@ -17,6 +17,8 @@ use millstream_engine::state::StateKind;
 use millstream_engine::time::whole_micros;
 
 use crate::keyed::{Key, KeyedStream};
+use crate::late::LateRecords;
+use crate::scope::Tail;
 pub(crate) use operator::Processing;
 
 /// What to do with the records of each key: for what no window, join or fold says.
@@ -141,15 +143,29 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     ///
     /// In a stream without event time the timers of event time go off when it ends.
     pub fn process<P: Process<K, T>>(self, name: &str, process: P) -> KeyedStream<K, P::Out> {
+        KeyedStream::keyed(self.processed(name, process, LateRecords::Taken))
+    }
+
+    /// The same, of records that can be late.
+    pub(crate) fn processed<P: Process<K, T>>(
+        self,
+        name: &str,
+        process: P,
+        late: LateRecords,
+    ) -> Tail {
         let beat = whole_micros(process.timer_resolution());
         let make: MakeOperator = Box::new(move |replica| {
-            Box::new(Processing::<K, T, P>::new(process.clone(), &replica.vertex))
+            let process = process.clone();
+            Box::new(Processing::<K, T, P>::new(process, &replica.vertex, late))
         });
-        let vertex = OperatorVertex::named(name, "process", make)
+        let mut vertex = OperatorVertex::named(name, "process", make)
             .with_port(PortMaker::moving::<Keyed<K, P::Out>>())
             .with_state(StateKind::of::<(K, P::State)>("process", 1))
             .with_beat(beat);
-        KeyedStream::keyed(self.tail.through(vertex))
+        if late == LateRecords::Given {
+            vertex = vertex.with_port(PortMaker::moving::<Keyed<K, T>>());
+        }
+        self.tail.through(vertex)
     }
 }
 

@@ -13,9 +13,10 @@ use millstream_engine::why::{Explanation, Until, Wait};
 use millstream_engine::{Error, Result};
 
 use crate::keyed::{Entry, Key, KeySlots, prefetch};
+use crate::late::{LateRecords, put_late, set_aside};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
-use crate::process::turn::{LeftOut, Moment, Phase, Timer, Turn};
+use crate::process::turn::{Moment, Phase, Timer, Turn};
 use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
 use crate::waits::LOOKED_AT;
 
@@ -30,6 +31,7 @@ const WATERMARK: &str = "watermark";
 pub(crate) struct Processing<K, T, P: Process<K, T>> {
     process: P,
     vertex: Arc<str>,
+    late: LateRecords,
     pub(super) keys: KeySlots<K, Kept<P::State>>,
     ticks: Ticks,
     /// In which keys hang until they have their turn, by each clock.
@@ -40,8 +42,8 @@ pub(crate) struct Processing<K, T, P: Process<K, T>> {
     left_at_end: Option<u64>,
     /// The keys that `on_end` is yet to be called for, once no timer is left.
     leaving: Option<Vec<Entry<K, Kept<P::State>>>>,
-    /// In this call.
-    left_out: LeftOut,
+    /// How many records the process left out as repeats, in this call.
+    repeats: u64,
     of: PhantomData<fn(T)>,
 }
 
@@ -64,17 +66,18 @@ impl<S> Kept<S> {
 type Saved<K, S> = (K, S, Vec<Timestamp>, Vec<Timestamp>);
 
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
-    pub(crate) fn new(process: P, vertex: &Arc<str>) -> Self {
+    pub(crate) fn new(process: P, vertex: &Arc<str>, late: LateRecords) -> Self {
         Processing {
             ticks: Ticks::of(process.timer_resolution()),
             wheels: [Wheel::new(), Wheel::new()],
             process,
             vertex: vertex.clone(),
+            late,
             keys: KeySlots::new(),
             watermark: None,
             left_at_end: None,
             leaving: None,
-            left_out: LeftOut::default(),
+            repeats: 0,
             of: PhantomData,
         }
     }
@@ -96,7 +99,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         }
     }
 
-    /// Hands records to the process.
+    /// Hands records to the process; those that are late never get there, unless it takes them.
     pub(crate) fn take(
         &mut self,
         records: impl Iterator<Item = Record<Keyed<K, T>>>,
@@ -104,8 +107,16 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     ) -> Result<()> {
         let mut moment = self.moment(out.processing_time());
         let watermark = self.watermark.unwrap_or(Timestamp::MIN);
-        let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
+        let from = match self.late {
+            LateRecords::Taken => Timestamp::MIN,
+            LateRecords::Counted | LateRecords::Given => watermark,
+        };
+        let (port, mut late) = (out.port(0)?, Vec::new());
         for record in records {
+            if record.time < from {
+                set_aside(&mut late, record);
+                continue;
+            }
             let Keyed { hash, key, value } = record.value;
             let kept = || Kept::of(self.process.state());
             let (owner, spare) = self.keys.slot_of(hash, key, kept);
@@ -122,15 +133,14 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
-                left_out: &mut self.left_out,
+                repeats: &mut self.repeats,
             };
             self.process.on_record(value, state, &mut turn);
             self.settle(owner);
         }
-        let LeftOut { late, repeats } = std::mem::take(&mut self.left_out);
-        out.count_late(late);
-        out.count_repeats(repeats);
-        Ok(())
+        out.count_repeats(std::mem::take(&mut self.repeats));
+        let gives = self.late == LateRecords::Given;
+        put_late(late, gives.then_some(|value: T| value), out)
     }
 
     /// Gives their turn to the keys that have one in a wheel until `until`, or until there is enough to send.
@@ -192,7 +202,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
-                left_out: &mut self.left_out,
+                repeats: &mut self.repeats,
             };
             self.process.on_timer(timer, state, &mut turn);
         } else {
@@ -321,7 +331,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
                 port,
                 timers: &mut timers,
                 moment,
-                left_out: &mut self.left_out,
+                repeats: &mut self.repeats,
             };
             self.process.on_end(&mut state, &mut turn);
             if port.is_full() {

@@ -44,16 +44,8 @@ pub struct Turn<'a, K, U> {
     pub(super) port: &'a mut Port<Keyed<K, U>>,
     pub(super) timers: &'a mut KeyTimers,
     pub(super) moment: Moment,
-    pub(super) left_out: &'a mut LeftOut,
-}
-
-/// How many records the process left out, in one call of the operator.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LeftOut {
-    /// The watermark had passed them.
-    pub(super) late: u64,
-    /// They repeat one that was let through.
-    pub(super) repeats: u64,
+    /// How many records were left out as repeats.
+    pub(super) repeats: &'a mut u64,
 }
 
 /// When a call is.
@@ -147,14 +139,9 @@ impl<K, U> Turn<'_, K, U> {
         self.timers.cancel(timer.clock(), tick)
     }
 
-    /// Counts the record at hand as late: it is left out because the [`watermark`](Turn::watermark) has passed its time.
-    pub(crate) fn count_late(&mut self) {
-        self.left_out.late += 1;
-    }
-
     /// Counts the record at hand as a repeat: it is left out because one like it was let through.
     pub(crate) fn count_repeat(&mut self) {
-        self.left_out.repeats += 1;
+        *self.repeats += 1;
     }
 
     pub(super) fn clocks(&self) -> &Clocks {

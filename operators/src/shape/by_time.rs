@@ -26,13 +26,9 @@ impl<T: State> KeyState for ByTime<T> {
 }
 
 impl<T> ByTime<T> {
-    /// Takes a record in, to wait until the watermark has passed it; one that it has passed is counted as late.
+    /// Takes a record in, which is not late, to wait until the watermark has passed it.
     pub(super) fn take_in<K, U>(&mut self, record: T, turn: &mut Turn<'_, K, U>) {
         let time = turn.time();
-        if turn.watermark().is_some_and(|watermark| time < watermark) {
-            turn.count_late();
-            return;
-        }
         let place = self.0.partition_point(|(other, _)| *other <= time);
         self.0.insert(place, (time, record));
         if place == 0 {
