@@ -22,6 +22,9 @@ use crate::keyed::{Entry, Key, KeyTable};
 use crate::process::{Clocks, Ttl};
 use crate::window::{Pane, Timing, Window, WindowResult};
 
+/// The piece of saved state that says how far event time had come.
+const WATERMARK: &str = "watermark";
+
 pub(super) struct CountWindows<K, T, A: Aggregate<T>> {
     counts: Counts,
     ttl: Ttl,
@@ -208,6 +211,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        state.put_piece(WATERMARK, &self.watermark)?;
         for entry in self.table.iter().chain(self.ending.iter().flatten()) {
             state.put(entry.hash, &(&entry.key, &entry.state))?;
         }
@@ -215,7 +219,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.watermark = state.frontier().unwrap_or(Timestamp::MIN);
+        self.watermark = state.least_piece()?.unwrap_or(Timestamp::MIN);
         for value in state.values::<(K, Begun<A::State>)>() {
             let (key, mut state) = value?;
             let hash = KeyHash::of(&key);
