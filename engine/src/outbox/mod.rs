@@ -57,7 +57,8 @@ impl Outbox {
             .ok_or_else(|| Error::internal(format!("no output {index} of this type")))
     }
 
-    /// The wall clock at the time of the call, for what goes by processing time. It never goes back.
+    /// The wall clock at the time of the call, for what goes by processing time. It never goes back, and goes on though the
+    /// wall clock is set back: [`runtime::processing_time`](crate::runtime::processing_time).
     pub fn processing_time(&self) -> Timestamp {
         self.processing_time
     }

@@ -59,7 +59,7 @@ impl Stage {
         call: impl FnOnce(&mut dyn Operator, &mut Outbox) -> Result<T>,
     ) -> Result<T> {
         let (operator, out) = (&mut *self.operator, &mut self.out);
-        out.advance_processing_time(runtime::wall());
+        out.advance_processing_time(runtime::processing_time());
         let outcome = catch_unwind(AssertUnwindSafe(|| call(operator, out)));
         self.counters.late(self.out.take_late());
         self.counters.untimed(self.out.take_untimed());

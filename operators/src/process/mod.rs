@@ -33,7 +33,9 @@ pub(crate) use operator::Processing;
 ///    watermark sets off in the order of their times. A timer set meanwhile for a time the watermark has passed goes off in
 ///    its place in that order.
 /// 3. Timers of processing time go off as soon as the wall clock has come to them and the task is free, in the order of
-///    their times.
+///    their times. One that is set back makes none of them later ([processing time](Turn::processing_time) goes on), one
+///    that is set forward makes them earlier. Behind a restart they go by what it shows then: if it was set back
+///    meanwhile, they wait for it to come to their times.
 /// 4. When the input has ended, all timers of event time go off, in order, with those they set; timers of processing time
 ///    are dropped, as Flink drops them. Then `on_end` is called for every key that has state.
 /// 5. State that is [empty](KeyState::is_empty) is forgotten, and the key with it once it has no timer. The next record

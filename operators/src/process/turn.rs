@@ -106,7 +106,7 @@ impl<K, U> Turn<'_, K, U> {
         self.moment.watermark
     }
 
-    /// The wall clock.
+    /// The wall clock. It never goes back: when the machine's is set back, it goes on from where it was.
     pub fn processing_time(&self) -> Timestamp {
         self.moment.clocks.processing_time
     }

@@ -37,6 +37,9 @@ pub(super) trait Gate: Send + 'static {
 
     /// Takes over what was saved of one of the replicas that were.
     fn restore(&mut self, saved: Self::Saved);
+
+    /// Goes on at `now` behind a restart. That may be earlier than what was saved, if the clock was set back meanwhile.
+    fn go_on(&mut self, now: Timestamp);
 }
 
 /// Records that wait for a gate, in the order they came.
@@ -55,6 +58,8 @@ pub(super) struct Paced<P: Pipe, G> {
     /// All have ended: no timer of the task's will go off.
     has_ended: bool,
     timer: Option<BoxFuture<'static, ()>>,
+    /// It has taken over what was saved, and does not know yet how late it is.
+    is_restored: bool,
 }
 
 impl<P, G> Paced<P, G>
@@ -72,6 +77,7 @@ where
             partitions: 0,
             has_ended: false,
             timer: None,
+            is_restored: false,
         }
     }
 
@@ -83,6 +89,10 @@ where
 
     /// Puts out what the gate lets through by `now`.
     fn let_through(&mut self, now: Timestamp, out: &mut Outbox) -> Result<Step> {
+        if std::mem::take(&mut self.is_restored) {
+            self.waiting.go_on(now);
+            self.gate.go_on(now);
+        }
         let holds = self.gate.holds();
         let (mut held, mut oldest) = (0, None);
         while let Some(run) = self.waiting.first_run().copied() {
@@ -153,7 +163,11 @@ where
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        self.due()
+        match self.is_restored {
+            // At once, to be told what the clock shows now.
+            true => self.due().map(|_| Timestamp::MIN),
+            false => self.due(),
+        }
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
@@ -232,6 +246,7 @@ where
             }
         }
         self.waiting.restore(runs);
+        self.is_restored = true;
         Ok(())
     }
 }
