@@ -7,6 +7,7 @@ mod aggregate;
 mod asynchronous;
 mod event_time;
 mod flow;
+mod held;
 mod join;
 mod keyed;
 mod late;

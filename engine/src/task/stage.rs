@@ -72,8 +72,8 @@ impl Stage {
                 "records come whose event time is too far ahead of the wall clock; from now on they are only counted"
             );
         }
-        for (arrival, completed, records) in self.out.take_held() {
-            self.latency.held(arrival, completed, records);
+        for (held, records) in self.out.take_held() {
+            self.latency.held(held, records);
         }
         match outcome {
             Ok(Ok(value)) => Ok(value),

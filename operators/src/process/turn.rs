@@ -1,10 +1,12 @@
 //! What a process may do while it is called.
 
 use millstream_engine::key::{KeyHash, Keyed};
-use millstream_engine::outbox::Port;
+use millstream_engine::outbox::{Outbox, Port};
+use millstream_engine::runtime::Instant;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::held::Held;
 use crate::process::state::Clocks;
 use crate::timer::{Clock, KeyTimers, Ticks};
 
@@ -44,8 +46,22 @@ pub struct Turn<'a, K, U> {
     pub(super) port: &'a mut Port<Keyed<K, U>>,
     pub(super) timers: &'a mut KeyTimers,
     pub(super) moment: Moment,
-    /// How many records were left out as repeats.
-    pub(super) repeats: &'a mut u64,
+    pub(super) noted: &'a mut Noted,
+}
+
+/// What a process has to say of its records besides what it puts out, in one call of the operator.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Noted {
+    /// How many it left out because they repeat one that was let through.
+    repeats: u64,
+    held: Held,
+}
+
+impl Noted {
+    pub(super) fn tell(&mut self, out: &mut Outbox) {
+        out.count_repeats(std::mem::take(&mut self.repeats));
+        self.held.note(out);
+    }
 }
 
 /// When a call is.
@@ -53,6 +69,8 @@ pub struct Turn<'a, K, U> {
 pub(super) struct Moment {
     /// The time of what it is about.
     pub(super) time: Timestamp,
+    /// When that reached this process.
+    pub(super) arrival: Instant,
     pub(super) watermark: Option<Timestamp>,
     pub(super) clocks: Clocks,
     pub(super) ticks: Ticks,
@@ -141,7 +159,17 @@ impl<K, U> Turn<'_, K, U> {
 
     /// Counts the record at hand as a repeat: it is left out because one like it was let through.
     pub(crate) fn count_repeat(&mut self) {
-        *self.repeats += 1;
+        self.noted.repeats += 1;
+    }
+
+    /// When the record at hand reached this process, or what made the timer go off.
+    pub(crate) fn arrival(&self) -> Instant {
+        self.moment.arrival
+    }
+
+    /// Notes that a result was held back by design since `arrival`, until now.
+    pub(crate) fn note_held(&mut self, arrival: Option<Instant>) {
+        self.noted.held.add(arrival);
     }
 
     pub(super) fn clocks(&self) -> &Clocks {

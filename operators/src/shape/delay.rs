@@ -73,10 +73,6 @@ impl Gate for Delay {
 
     fn passed(&mut self, _now: Timestamp) {}
 
-    fn holds(&self) -> Duration {
-        self.by
-    }
-
     fn save(&self) {}
 
     fn restore(&mut self, (): ()) {}

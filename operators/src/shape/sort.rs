@@ -96,7 +96,7 @@ impl<K: Key, T: State> Process<K, T> for Sort<T> {
     }
 
     fn on_timer(&self, timer: Timer, waiting: &mut ByTime<T>, turn: &mut Turn<'_, K, T>) {
-        while let Some((time, record)) = waiting.release(timer) {
+        while let Some((time, record)) = waiting.release(timer, turn) {
             turn.emit_at(record, time);
         }
         waiting.set_timer(turn);

@@ -31,6 +31,9 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
     /// how far the rate is used up: a checkpoint saves them and does not wait for them. (It does wait for the batches
     /// that lie before it in the channel, like every record.)
     ///
+    /// The latency ledger keeps apart for how long a record waits here for its turn, as time held by design. What it waits
+    /// before, in the channel, counts.
+    ///
     /// A wall clock that is set back holds nothing up for longer, be it meanwhile or behind a restart; one that is set
     /// forward lets no more through than the burst.
     ///
@@ -80,10 +83,6 @@ impl Gate for Throttle {
 
     fn passed(&mut self, now: Timestamp) {
         self.bucket.take(instant(now));
-    }
-
-    fn holds(&self) -> Duration {
-        Duration::ZERO
     }
 
     fn save(&self) -> u64 {

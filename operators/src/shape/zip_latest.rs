@@ -332,10 +332,10 @@ where
         // What goes off now has one time: each earlier one had a timer of its own.
         let Both { left, right } = both;
         loop {
-            let time = if let Some((time, record)) = left.waiting.release(timer) {
+            let time = if let Some((time, record)) = left.waiting.release(timer, turn) {
                 left.latest.set(record, turn);
                 time
-            } else if let Some((time, record)) = right.waiting.release(timer) {
+            } else if let Some((time, record)) = right.waiting.release(timer, turn) {
                 right.latest.set(record, turn);
                 time
             } else {

@@ -4,6 +4,7 @@ mod by_time;
 mod clocks;
 mod gathered;
 mod held;
+mod latency;
 
 use std::time::Duration;
 

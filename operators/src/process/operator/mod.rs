@@ -1,31 +1,31 @@
-//! The operator that runs a process.
+//! The operator that runs a process: records, and timers that go off.
+
+mod ending;
+mod saved;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use millstream_engine::Result;
 use millstream_engine::batch::{AnyBatch, Record};
-use millstream_engine::key::{KeyHash, Keyed};
+use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::{Explanation, Until, Wait};
-use millstream_engine::{Error, Result};
 
-use crate::keyed::{Entry, Key, KeySlots, prefetch};
+use crate::keyed::{Key, KeySlots, prefetch};
 use crate::late::{LateRecords, put_late, set_aside};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
-use crate::process::turn::{Moment, Phase, Timer, Turn};
+use crate::process::turn::{Moment, Noted, Phase, Timer, Turn};
 use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
 use crate::waits::LOOKED_AT;
+use ending::Ending;
 
 /// Timers that go off before the task is let look around, though they put nothing out.
 const AT_ONCE: usize = 4_096;
-/// So many timers may each of those that are set at the end lead to, on average.
-const FOLLOWING: u64 = 1_000;
-/// The piece of saved state that says how far event time had come.
-const WATERMARK: &str = "watermark";
 
 /// One replica: a process, its keys and their timers.
 pub(crate) struct Processing<K, T, P: Process<K, T>> {
@@ -38,12 +38,8 @@ pub(crate) struct Processing<K, T, P: Process<K, T>> {
     pub(super) wheels: [Wheel; 2],
     /// The last one whose timers have all gone off.
     watermark: Option<Timestamp>,
-    /// How many timers may yet go off, once the input has ended.
-    left_at_end: Option<u64>,
-    /// The keys that `on_end` is yet to be called for, once no timer is left.
-    leaving: Option<Vec<Entry<K, Kept<P::State>>>>,
-    /// How many records the process left out as repeats, in this call.
-    repeats: u64,
+    ending: Ending<K, P::State>,
+    noted: Noted,
     of: PhantomData<fn(T)>,
 }
 
@@ -62,9 +58,6 @@ impl<S> Kept<S> {
     }
 }
 
-/// A key as it is saved, with the times of its timers.
-type Saved<K, S> = (K, S, Vec<Timestamp>, Vec<Timestamp>);
-
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     pub(crate) fn new(process: P, vertex: &Arc<str>, late: LateRecords) -> Self {
         Processing {
@@ -75,19 +68,20 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             late,
             keys: KeySlots::new(),
             watermark: None,
-            left_at_end: None,
-            leaving: None,
-            repeats: 0,
+            ending: Ending::not_yet(),
+            noted: Noted::default(),
             of: PhantomData,
         }
     }
 
     /// The moment of a call that is about nothing in event time.
-    fn moment(&self, processing_time: Timestamp) -> Moment {
+    fn moment(&self, out: &Outbox) -> Moment {
+        let processing_time = out.processing_time();
         let time = self.watermark.unwrap_or(processing_time);
         let passed = self.watermark.unwrap_or(Timestamp::MIN);
         Moment {
             time,
+            arrival: out.arrival(),
             watermark: self.watermark,
             clocks: Clocks {
                 event_time: passed,
@@ -105,7 +99,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         records: impl Iterator<Item = Record<Keyed<K, T>>>,
         out: &mut Outbox,
     ) -> Result<()> {
-        let mut moment = self.moment(out.processing_time());
+        let mut moment = self.moment(out);
         let watermark = self.watermark.unwrap_or(Timestamp::MIN);
         let from = match self.late {
             LateRecords::Taken => Timestamp::MIN,
@@ -133,12 +127,12 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
-                repeats: &mut self.repeats,
+                noted: &mut self.noted,
             };
             self.process.on_record(value, state, &mut turn);
             self.settle(owner);
         }
-        out.count_repeats(std::mem::take(&mut self.repeats));
+        self.noted.tell(out);
         let gives = self.late == LateRecords::Given;
         put_late(late, gives.then_some(|value: T| value), out)
     }
@@ -192,9 +186,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         let Kept { state, timers } = &mut entry.state;
         timers.taken_down(timer.clock());
         if timers.cancel(timer.clock(), tick) {
-            if let Some(left) = &mut self.left_at_end {
-                *left = left.checked_sub(1).ok_or_else(|| endless(&self.vertex))?;
-            }
+            self.ending.goes_off(&self.vertex)?;
             let mut turn = Turn {
                 key: &entry.key,
                 hash: entry.hash,
@@ -202,7 +194,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
-                repeats: &mut self.repeats,
+                noted: &mut self.noted,
             };
             self.process.on_timer(timer, state, &mut turn);
         } else {
@@ -255,14 +247,6 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     }
 }
 
-#[cold]
-fn endless(vertex: &str) -> Error {
-    Error::user(format!(
-        "the timers of `{vertex}` go on setting timers though the input has ended: in `on_timer`, ask \
-         `turn.has_ended()` before setting the next one"
-    ))
-}
-
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, P> {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
@@ -274,10 +258,11 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
-        let mut moment = self.moment(out.processing_time());
+        let mut moment = self.moment(out);
         moment.watermark = Some(watermark.time);
         let until = self.ticks.until(watermark.time);
         let step = self.go_off(Clock::EventTime, until, moment, out)?;
+        self.noted.tell(out);
         if step == Step::Done {
             self.watermark = Some(watermark.time);
         }
@@ -290,55 +275,16 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
-        let now = out.processing_time();
-        let until = self.ticks.until(now);
-        self.go_off(Clock::ProcessingTime, until, self.moment(now), out)
+        let until = self.ticks.until(out.processing_time());
+        let step = self.go_off(Clock::ProcessingTime, until, self.moment(out), out)?;
+        self.noted.tell(out);
+        Ok(step)
     }
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        let mut moment = self.moment(out.processing_time());
-        if self.leaving.is_none() {
-            let keys = &self.keys;
-            self.left_at_end.get_or_insert_with(|| {
-                let set = |kept: &Kept<_>| kept.timers.iter(Clock::EventTime).count() as u64;
-                let set: u64 = keys.iter().map(|(_, entry)| set(&entry.state)).sum();
-                (set + 1).saturating_mul(FOLLOWING)
-            });
-            moment.phase = Phase::Ending;
-            let step = self.go_off(Clock::EventTime, u64::MAX, moment, out)?;
-            if step == Step::More {
-                return Ok(step);
-            }
-            self.leaving = Some(self.keys.take_all());
-        }
-        moment.phase = Phase::Over;
-        moment.clocks.event_time = Timestamp::MAX;
-        let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
-        while let Some(entry) = self.leaving.as_mut().and_then(Vec::pop) {
-            let Entry { hash, key, state } = entry;
-            let Kept {
-                mut state,
-                mut timers,
-            } = state;
-            state.expire(&moment.clocks);
-            if state.is_empty() {
-                continue;
-            }
-            let mut turn = Turn {
-                key: &key,
-                hash,
-                spare: None,
-                port,
-                timers: &mut timers,
-                moment,
-                repeats: &mut self.repeats,
-            };
-            self.process.on_end(&mut state, &mut turn);
-            if port.is_full() {
-                return Ok(Step::More);
-            }
-        }
-        Ok(Step::Done)
+        let step = self.end(out)?;
+        self.noted.tell(out);
+        Ok(step)
     }
 
     fn explain(&self, why: &mut Explanation) {
@@ -355,41 +301,10 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(WATERMARK, &self.watermark)?;
-        for (_, entry) in self.keys.iter() {
-            let Kept {
-                state: kept,
-                timers,
-            } = &entry.state;
-            let set = Clock::BOTH.map(|clock| {
-                let ticks = timers.iter(clock);
-                ticks.map(|tick| self.ticks.time(tick)).collect::<Vec<_>>()
-            });
-            state.put(entry.hash, &(&entry.key, kept, &set[0], &set[1]))?;
-        }
-        let none: [Timestamp; 0] = [];
-        for entry in self.leaving.iter().flatten() {
-            let (key, kept) = (&entry.key, &entry.state.state);
-            state.put(entry.hash, &(key, kept, &none[..], &none[..]))?;
-        }
-        Ok(())
+        self.save(state)
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.watermark = state.least_piece::<Option<Timestamp>>()?.flatten();
-        let fresh = self.process.state();
-        for value in state.values::<Saved<K, P::State>>() {
-            let (key, mut state, of_event, of_processing) = value?;
-            state.adopt(&fresh);
-            let mut kept = Kept::of(state);
-            for (clock, times) in Clock::BOTH.into_iter().zip([of_event, of_processing]) {
-                for time in times {
-                    kept.timers.set(clock, self.ticks.from(time));
-                }
-            }
-            let (owner, _) = self.keys.slot_of(KeyHash::of(&key), key, || kept);
-            self.settle(owner);
-        }
-        Ok(())
+        self.take_over(state)
     }
 }
