@@ -13,6 +13,28 @@ use super::order::is_ahead;
 /// differ: `arg_min(|bid: &Bid| (bid.price, bid.id), …)`. A NaN counts only if there is nothing else.
 ///
 /// It keeps one order and one value.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::arg_min;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// /// (second, shop, price)
+/// type Offer = (i64, &'static str, u64);
+///
+/// flow.source("offers", from_iter([(1, "north", 7), (2, "south", 4), (3, "east", 9)]))
+///     .event_time(|(at, ..)| Timestamp::from_secs(*at), Lateness::none())
+///     .key_by(|_| "vase".to_owned())
+///     .window(Tumbling::of(minutes(1)))
+///     .aggregate("cheapest", arg_min(|offer: &Offer| offer.2, |offer: &Offer| offer.1.to_owned()))
+///     .map(|_, result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), ["south"]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub fn arg_min<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
 where
     O: PartialOrd,
@@ -59,6 +81,28 @@ where
 /// that came first.
 ///
 /// The order is asked for because arrival is none: records of one key come from several replicas. See [`arg_min`].
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::first_by;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// /// (number, status)
+/// type Change = (u64, &'static str);
+///
+/// flow.source("changes", from_iter([(2, "paid"), (1, "placed"), (3, "sent")]))
+///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+///     .key_by(|_| "order".to_owned())
+///     .window(Tumbling::of(minutes(1)))
+///     .aggregate("begins", first_by(|change: &Change| change.0, |change: &Change| change.1.to_owned()))
+///     .map(|_, result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), ["placed"]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub fn first_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
 where
     O: PartialOrd,

@@ -8,11 +8,46 @@ use super::Aggregate;
 use super::order::is_ahead;
 
 /// The lowest `f` of a record. A NaN counts only if there is nothing else.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::min;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("prices", from_iter([5.0, 7.5, 6.0]))
+///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+///     .window_all(Tumbling::of(minutes(1)))
+///     .aggregate("lowest", min(|price: &f64| *price))
+///     .map(|(), result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [5.0]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub fn min<T, V: PartialOrd, F: Fn(&T) -> V>(f: F) -> Min<F> {
     Extreme(f)
 }
 
 /// The highest `f` of a record. A NaN counts only if there is nothing else.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("prices", from_iter([5.0, 7.5, 6.0]))
+///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+///     .window_all(Tumbling::of(minutes(1)))
+///     .aggregate("highest", max(|price: &f64| *price))
+///     .map(|(), result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [7.5]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub fn max<T, V: PartialOrd, F: Fn(&T) -> V>(f: F) -> Max<F> {
     Extreme(f)
 }

@@ -144,6 +144,8 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// Hands every record to a [`Process`], which keeps state for each key and sets timers.
     ///
     /// In a stream without event time the timers of event time go off when it ends.
+    ///
+    /// [`Process`] has an example.
     pub fn process<P: Process<K, T>>(self, name: &str, process: P) -> KeyedStream<K, P::Out> {
         KeyedStream::keyed(self.processed(name, process, LateRecords::Taken))
     }

@@ -23,6 +23,13 @@ pub enum Timer {
 
 impl Timer {
     /// The moment it is set for.
+    ///
+    /// ```
+    /// use millstream_engine::time::Timestamp;
+    /// use millstream_operators::Timer;
+    ///
+    /// assert_eq!(Timer::EventTime(Timestamp::from_secs(5)).time(), Timestamp::from_secs(5));
+    /// ```
     pub fn time(self) -> Timestamp {
         match self {
             Timer::EventTime(time) | Timer::ProcessingTime(time) => time,
@@ -38,6 +45,42 @@ impl Timer {
 }
 
 /// One call of a [`Process`](crate::Process), for one key: what it can know besides the record, and what it can do.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::Timer;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// // Once a minute, of event time, how many there were so far.
+/// flow.source("seconds", from_iter([10, 20, 100, 130]))
+///     .event_time(|second| Timestamp::from_secs(*second), Lateness::none())
+///     .key_by(|_| "all".to_owned())
+///     .process_fn(
+///         "so-far",
+///         |second, so_far: &mut u64, turn| {
+///             if turn.watermark().is_some_and(|passed| turn.time() < passed) {
+///                 return; // it is late
+///             }
+///             *so_far += 1;
+///             if *so_far == 1 {
+///                 turn.set_timer(Timer::EventTime(turn.time() + minutes(1)));
+///             }
+///         },
+///         |timer, so_far, turn| {
+///             turn.emit_at(format!("{}: {so_far}", turn.key()), timer.time());
+///             if !turn.has_ended() {
+///                 turn.set_timer(Timer::EventTime(timer.time() + minutes(1)));
+///             }
+///         },
+///     )
+///     .values()
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take().last().map(String::as_str), Some("all: 4"));
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub struct Turn<'a, K, U> {
     pub(super) key: &'a K,
     pub(super) hash: KeyHash,

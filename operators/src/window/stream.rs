@@ -98,6 +98,8 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// Then each window is kept for itself: a record of windows that overlap costs as much as those it is in, and one
     /// of tumbling ones several times what it does without.
     ///
+    /// [`Trigger`] has an example.
+    ///
     /// Source: triggers of Akidau et al., *The Dataflow Model*, VLDB 2015.
     pub fn trigger(mut self, trigger: Trigger) -> Self {
         self.trigger = trigger;
