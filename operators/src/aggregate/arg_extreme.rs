@@ -1,11 +1,11 @@
 //! What goes with the lowest or highest: arg-min, arg-max, first and last.
 
-use std::cmp::Ordering;
+use std::marker::PhantomData;
 
 use millstream_engine::state::State;
 
 use super::Aggregate;
-use super::order::is_ahead;
+use super::order::{Highest, LatestHighest, Lowest, Wanted};
 
 /// What `value` makes of the record with the lowest `order`. Of equal ones, the record that came first.
 ///
@@ -35,13 +35,13 @@ use super::order::is_ahead;
 /// assert_eq!(results.take(), ["south"]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
-pub fn arg_min<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+pub fn arg_min<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F, Lowest>
 where
     O: PartialOrd,
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::LOWEST)
+    ArgExtreme::new(order, value)
 }
 
 /// What `value` makes of the record with the highest `order`. Of equal ones, the record that came first; see
@@ -68,13 +68,13 @@ where
 /// assert_eq!(results.take(), ["bob"]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
-pub fn arg_max<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+pub fn arg_max<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F, Highest>
 where
     O: PartialOrd,
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::HIGHEST)
+    ArgExtreme::new(order, value)
 }
 
 /// What `value` makes of the first record by `order`: by its time, a sequence number, both. Of equal ones, the record
@@ -103,13 +103,13 @@ where
 /// assert_eq!(results.take(), ["placed"]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
-pub fn first_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+pub fn first_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F, Lowest>
 where
     O: PartialOrd,
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::LOWEST)
+    ArgExtreme::new(order, value)
 }
 
 /// What `value` makes of the last record by `order`: by its time, a sequence number, both. Of equal ones, the record
@@ -142,67 +142,37 @@ where
 /// assert_eq!(results.take(), [(4, 6)]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
-pub fn last_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+pub fn last_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F, LatestHighest>
 where
     O: PartialOrd,
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::LATEST_HIGHEST)
+    ArgExtreme::new(order, value)
 }
 
 /// See [`arg_min`], [`arg_max`], [`first_by`] and [`last_by`].
 #[derive(Clone, Copy, Debug)]
-pub struct ArgExtreme<G, F> {
+pub struct ArgExtreme<G, F, W> {
     order: G,
     value: F,
-    wanted: Wanted,
+    of: PhantomData<W>,
 }
 
-/// Which end of the order is wanted, and which of equal ones.
-#[derive(Clone, Copy, Debug)]
-struct Wanted {
-    end: Ordering,
-    /// That which comes last.
-    latest: bool,
-}
-
-impl Wanted {
-    const LOWEST: Wanted = Wanted {
-        end: Ordering::Less,
-        latest: false,
-    };
-    const HIGHEST: Wanted = Wanted {
-        end: Ordering::Greater,
-        latest: false,
-    };
-    const LATEST_HIGHEST: Wanted = Wanted {
-        latest: true,
-        ..Wanted::HIGHEST
-    };
-}
-
-impl<G, F> ArgExtreme<G, F> {
-    fn new(order: G, value: F, wanted: Wanted) -> Self {
-        ArgExtreme {
-            order,
-            value,
-            wanted,
-        }
-    }
-
-    #[inline]
-    fn prefers<O: PartialOrd>(&self, new: &O, old: &O) -> bool {
-        is_ahead(new, old, self.wanted.end) || (self.wanted.latest && new == old)
+impl<G, F, W> ArgExtreme<G, F, W> {
+    fn new(order: G, value: F) -> Self {
+        let of = PhantomData;
+        ArgExtreme { order, value, of }
     }
 }
 
-impl<T, O, V, G, F> Aggregate<T> for ArgExtreme<G, F>
+impl<T, O, V, G, F, W> Aggregate<T> for ArgExtreme<G, F, W>
 where
     O: PartialOrd + State,
     V: State,
     G: Fn(&T) -> O + Clone + Send + 'static,
     F: Fn(&T) -> V + Clone + Send + 'static,
+    W: Wanted,
 {
     type State = (O, V);
     type Out = V;
@@ -213,12 +183,12 @@ where
     #[inline]
     fn add(&self, state: &mut (O, V), value: &T) {
         let order = (self.order)(value);
-        if self.prefers(&order, &state.0) {
+        if W::prefers(&order, &state.0) {
             *state = (order, (self.value)(value));
         }
     }
     fn merge(&self, state: &mut (O, V), other: (O, V)) {
-        if self.prefers(&other.0, &state.0) {
+        if W::prefers(&other.0, &state.0) {
             *state = other;
         }
     }

@@ -1,5 +1,6 @@
 //! Windows of so many records.
 
+mod begun;
 mod expiry;
 mod operator;
 

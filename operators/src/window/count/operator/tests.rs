@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Given, at, batch, entry, given, outbox, records_of, script, sent, watermark};
+use crate::window::WindowResult;
 use crate::{count, sum};
 
 fn harness(size: u64, slide: u64) -> Harness {
