@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::held::Held;
 use crate::process::state::Clocks;
-use crate::timer::{Clock, KeyTimers, Ticks};
+use crate::timer::{KeyTimers, Ticks, TimeDomain};
 
 /// A timer of a key: it goes off when time comes to it.
 ///
-/// A key has one timer for each moment and clock, however often it is set.
+/// A key has one timer for each moment and time domain, however often it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
     /// When the watermark comes to this moment: no earlier record follows.
@@ -36,10 +36,10 @@ impl Timer {
         }
     }
 
-    pub(super) fn clock(self) -> Clock {
+    pub(super) fn domain(self) -> TimeDomain {
         match self {
-            Timer::EventTime(_) => Clock::EventTime,
-            Timer::ProcessingTime(_) => Clock::ProcessingTime,
+            Timer::EventTime(_) => TimeDomain::EventTime,
+            Timer::ProcessingTime(_) => TimeDomain::ProcessingTime,
         }
     }
 }
@@ -117,7 +117,7 @@ pub(super) struct Moment {
     pub(super) watermark: Option<Timestamp>,
     pub(super) clocks: Clocks,
     pub(super) ticks: Ticks,
-    /// The first tick a timer can be set to, by each clock.
+    /// The first tick a timer can be set to, in each time domain.
     pub(super) first_ticks: [u64; 2],
     pub(super) phase: Phase,
 }
@@ -184,20 +184,20 @@ impl<K, U> Turn<'_, K, U> {
     pub fn set_timer(&mut self, timer: Timer) {
         let is_taken = match self.moment.phase {
             Phase::GoesOn => true,
-            Phase::Ending => timer.clock() == Clock::EventTime,
+            Phase::Ending => timer.domain() == TimeDomain::EventTime,
             Phase::Over => false,
         };
         if is_taken {
-            let first = self.moment.first_ticks[timer.clock() as usize];
+            let first = self.moment.first_ticks[timer.domain() as usize];
             let tick = self.moment.ticks.from(timer.time());
-            self.timers.set(timer.clock(), tick.max(first));
+            self.timers.set(timer.domain(), tick.max(first));
         }
     }
 
     /// Takes a timer of this key back. Says whether it was set.
     pub fn cancel_timer(&mut self, timer: Timer) -> bool {
         let tick = self.moment.ticks.from(timer.time());
-        self.timers.cancel(timer.clock(), tick)
+        self.timers.cancel(timer.domain(), tick)
     }
 
     /// Counts the record at hand as a repeat: it is left out because one like it was let through.

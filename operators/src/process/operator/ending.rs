@@ -13,7 +13,7 @@ use crate::keyed::{Entry, Key};
 use crate::process::Process;
 use crate::process::state::KeyState;
 use crate::process::turn::{Phase, Turn};
-use crate::timer::Clock;
+use crate::timer::TimeDomain;
 
 /// So many timers may each of those that are set at the end lead to, on average.
 const FOLLOWING: u64 = 1_000;
@@ -63,12 +63,12 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         if self.ending.leaving.is_none() {
             let keys = &self.keys;
             self.ending.left.get_or_insert_with(|| {
-                let set = |kept: &Kept<_>| kept.timers.iter(Clock::EventTime).count() as u64;
+                let set = |kept: &Kept<_>| kept.timers.iter(TimeDomain::EventTime).count() as u64;
                 let set: u64 = keys.iter().map(|(_, entry)| set(&entry.state)).sum();
                 (set + 1).saturating_mul(FOLLOWING)
             });
             moment.phase = Phase::Ending;
-            let step = self.go_off(Clock::EventTime, u64::MAX, moment, out)?;
+            let step = self.go_off(TimeDomain::EventTime, u64::MAX, moment, out)?;
             if step == Step::More {
                 return Ok(step);
             }

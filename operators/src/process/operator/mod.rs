@@ -20,7 +20,7 @@ use crate::late::{LateRecords, put_late, set_aside};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
 use crate::process::turn::{Moment, Noted, Phase, Timer, Turn};
-use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
+use crate::timer::{KeyTimers, Ticks, TimeDomain, Wheel};
 use crate::waits::LOOKED_AT;
 use ending::Ending;
 
@@ -34,7 +34,7 @@ pub(crate) struct Processing<K, T, P: Process<K, T>> {
     late: LateRecords,
     pub(super) keys: KeySlots<K, Kept<P::State>>,
     ticks: Ticks,
-    /// In which keys hang until they have their turn, by each clock.
+    /// In which keys hang until they have their turn, in each time domain.
     pub(super) wheels: [Wheel; 2],
     /// The last one whose timers have all gone off.
     watermark: Option<Timestamp>,
@@ -140,7 +140,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     /// Gives their turn to the keys that have one in a wheel until `until`, or until there is enough to send.
     fn go_off(
         &mut self,
-        clock: Clock,
+        domain: TimeDomain,
         until: u64,
         mut moment: Moment,
         out: &mut Outbox,
@@ -149,19 +149,19 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         for number in 0..AT_ONCE {
             if number % prefetch::GROUP == 0 {
                 self.keys
-                    .prefetch_slots(self.wheels[clock as usize].owners());
+                    .prefetch_slots(self.wheels[domain as usize].owners());
             }
-            let Some((owner, tick)) = self.wheels[clock as usize].next_due(until) else {
+            let Some((owner, tick)) = self.wheels[domain as usize].next_due(until) else {
                 return Ok(Step::Done);
             };
             let time = self.ticks.time(tick);
-            moment.first_ticks[clock as usize] = tick;
-            let timer = match clock {
-                Clock::EventTime => {
+            moment.first_ticks[domain as usize] = tick;
+            let timer = match domain {
+                TimeDomain::EventTime => {
                     (moment.time, moment.clocks.event_time) = (time, time);
                     Timer::EventTime(time)
                 }
-                Clock::ProcessingTime => Timer::ProcessingTime(time),
+                TimeDomain::ProcessingTime => Timer::ProcessingTime(time),
             };
             self.turn_at(owner, tick, timer, moment, port)?;
             if port.is_full() {
@@ -184,8 +184,8 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             return Ok(());
         };
         let Kept { state, timers } = &mut entry.state;
-        timers.taken_down(timer.clock());
-        if timers.cancel(timer.clock(), tick) {
+        timers.taken_down(timer.domain());
+        if timers.cancel(timer.domain(), tick) {
             self.ending.goes_off(&self.vertex)?;
             let mut turn = Turn {
                 key: &entry.key,
@@ -204,11 +204,11 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         Ok(())
     }
 
-    /// The first timer that is set by this clock, and how many keys have one (of very many, at most so many: where
-    /// state expires by this clock, its keys count as well).
-    fn first_timer(&self, clock: Clock) -> Option<(Timestamp, usize)> {
-        let wheel = &self.wheels[clock as usize];
-        let timer_of = |owner| self.keys.get(owner)?.state.timers.first(clock);
+    /// The first timer that is set in this domain, and how many keys have one (of very many, at most so many: where
+    /// state expires in this domain, its keys count as well).
+    fn first_timer(&self, domain: TimeDomain) -> Option<(Timestamp, usize)> {
+        let wheel = &self.wheels[domain as usize];
+        let timer_of = |owner| self.keys.get(owner)?.state.timers.first(domain);
         let timers = wheel.owners().take(LOOKED_AT).filter_map(timer_of);
         let (mut first, mut of) = (None, 0);
         for timer in timers {
@@ -233,13 +233,13 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             true => Expiry::default(),
             false => state.next_expiry(),
         };
-        for (clock, expiry) in Clock::BOTH
+        for (domain, expiry) in TimeDomain::BOTH
             .into_iter()
             .zip([next.event_time, next.processing_time])
         {
             let expiry = expiry.map(|time| self.ticks.from(time));
-            let first = timers.first(clock).into_iter().chain(expiry).min();
-            timers.hang(clock, &mut self.wheels[clock as usize], owner, first);
+            let first = timers.first(domain).into_iter().chain(expiry).min();
+            timers.hang(domain, &mut self.wheels[domain as usize], owner, first);
         }
         if is_empty && timers.is_empty() {
             self.keys.remove(owner);
@@ -261,7 +261,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
         let mut moment = self.moment(out);
         moment.watermark = Some(watermark.time);
         let until = self.ticks.until(watermark.time);
-        let step = self.go_off(Clock::EventTime, until, moment, out)?;
+        let step = self.go_off(TimeDomain::EventTime, until, moment, out)?;
         self.noted.tell(out);
         if step == Step::Done {
             self.watermark = Some(watermark.time);
@@ -270,13 +270,13 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        let tick = self.wheels[Clock::ProcessingTime as usize].next_tick()?;
+        let tick = self.wheels[TimeDomain::ProcessingTime as usize].next_tick()?;
         Some(self.ticks.time(tick))
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
         let until = self.ticks.until(out.processing_time());
-        let step = self.go_off(Clock::ProcessingTime, until, self.moment(out), out)?;
+        let step = self.go_off(TimeDomain::ProcessingTime, until, self.moment(out), out)?;
         self.noted.tell(out);
         Ok(step)
     }
@@ -288,13 +288,13 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn explain(&self, why: &mut Explanation) {
-        for clock in Clock::BOTH {
-            let Some((first, of)) = self.first_timer(clock) else {
+        for domain in TimeDomain::BOTH {
+            let Some((first, of)) = self.first_timer(domain) else {
                 continue;
             };
-            let until = match clock {
-                Clock::EventTime => Until::Watermark(first),
-                Clock::ProcessingTime => Until::ProcessingTime(first),
+            let until = match domain {
+                TimeDomain::EventTime => Until::Watermark(first),
+                TimeDomain::ProcessingTime => Until::ProcessingTime(first),
             };
             why.waits(Wait::new(self.process.timer_name(), until).first_of(of));
         }

@@ -9,7 +9,7 @@ use super::{Kept, Processing};
 use crate::keyed::Key;
 use crate::process::Process;
 use crate::process::state::KeyState;
-use crate::timer::Clock;
+use crate::timer::TimeDomain;
 
 /// The piece of saved state that says how far event time had come.
 const WATERMARK: &str = "watermark";
@@ -25,8 +25,8 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 state: kept,
                 timers,
             } = &entry.state;
-            let set = Clock::BOTH.map(|clock| {
-                let ticks = timers.iter(clock);
+            let set = TimeDomain::BOTH.map(|domain| {
+                let ticks = timers.iter(domain);
                 ticks.map(|tick| self.ticks.time(tick)).collect::<Vec<_>>()
             });
             state.put(entry.hash, &(&entry.key, kept, &set[0], &set[1]))?;
@@ -46,9 +46,9 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             let (key, mut state, of_event, of_processing) = value?;
             state.adopt(&fresh);
             let mut kept = Kept::of(state);
-            for (clock, times) in Clock::BOTH.into_iter().zip([of_event, of_processing]) {
+            for (domain, times) in TimeDomain::BOTH.into_iter().zip([of_event, of_processing]) {
                 for time in times {
-                    kept.timers.set(clock, self.ticks.from(time));
+                    kept.timers.set(domain, self.ticks.from(time));
                 }
             }
             let (owner, _) = self.keys.slot_of(KeyHash::of(&key), key, || kept);
