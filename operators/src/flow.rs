@@ -17,6 +17,33 @@ use crate::scope::Scope;
 /// It is a function that can be called again: every start builds the graph anew, whether it is a restart,
 /// another parallelism, or a test under another seed. So what the closure captures must outlive one run: share it
 /// in an `Arc`.
+///
+/// ```
+/// use millstream::latency::LatencySettings;
+/// use millstream::prelude::*;
+///
+/// let lengths = Collect::new();
+/// let out = lengths.clone();
+/// let flow = Flow::new("lengths", move |flow| {
+///     flow.source("words", from_iter(["to", "be", "or", "not"]))
+///         .map(|word| word.len())
+///         .sink("out", out.sink());
+/// });
+/// let flow = flow
+///     .with_parallelism(2)
+///     .with_shards(64)
+///     .with_idle_after(seconds(30))
+///     .with_commit_interval(millis(200))
+///     .with_channel_batches(4)
+///     .with_latency(LatencySettings::off());
+/// assert_eq!(flow.name(), "lengths");
+/// let report = flow.run_blocking()?; // `run().await` in a task, `simulate(seed)?` in a test
+/// assert_eq!(report.vertex("out").map(|out| out.records_in), Some(4));
+/// assert_eq!(lengths.take(), [2, 2, 2, 3]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+///
+/// Settings that cannot be (no replica, no shard) are told when it starts.
 #[derive(Clone)]
 pub struct Flow {
     name: Arc<str>,
@@ -159,11 +186,24 @@ impl Flow {
     /// # Errors
     /// All its mistakes at once: names that are missing or double, streams that go nowhere, windows without
     /// event time.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    ///
+    /// let flow = Flow::new("pass", |flow| {
+    ///     flow.source("numbers", from_iter(0..3)).map(|n| n + 1).discard();
+    /// });
+    /// let plan = flow.plan()?;
+    /// assert!(plan.to_string().contains("numbers"));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn plan(&self) -> Result<Plan> {
         Plan::of(&mut self.graph(), &self.name, self.settings.parallelism)
     }
 
     /// Builds its graph, anew with each call.
+    ///
+    /// For what looks into a flow before it is laid out; [`plan`](Flow::plan) checks it as well.
     pub fn graph(&self) -> Graph {
         let scope = Scope::default();
         (self.build)(&scope);
@@ -236,6 +276,18 @@ impl Flow {
     ///
     /// # Errors
     /// As [`start`](Flow::start); and what the first failing vertex failed of.
+    ///
+    /// ```
+    /// use millstream::prelude::*;
+    /// use millstream::runtime;
+    ///
+    /// let flow = Flow::new("pass", |flow| {
+    ///     flow.source("numbers", from_iter(0..3)).discard();
+    /// });
+    /// let report = runtime::block_on(async move { flow.run().await })?;
+    /// assert_eq!(report.late(), 0);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn run(&self) -> impl Future<Output = Result<Report>> + Send + use<> {
         let starting = self.start();
         async move { starting.await?.join_or_signal().await }
@@ -245,6 +297,8 @@ impl Flow {
     ///
     /// # Errors
     /// As [`run`](Flow::run).
+    ///
+    /// [`Flow`] has an example.
     pub fn run_blocking(&self) -> Result<Report> {
         runtime::block_on(self.run())
     }

@@ -19,6 +19,20 @@ impl Scope {
     /// A stream of what `source` gives.
     ///
     /// The name is the identity of the source: its saved positions are found again by it.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("numbers", from_iter(1..=3))
+    ///     .map(|n| n * n)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [1, 4, 9]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn source<S: Source>(&self, name: &str, source: S) -> Stream<S::Out> {
         let vertex = self.with(|graph| graph.add_source(name, source));
         Stream::plain(Tail {

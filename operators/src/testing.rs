@@ -14,6 +14,7 @@ use millstream_engine::time::{Timestamp, Watermark};
 use proptest::prelude::*;
 
 use crate::keyed::Key;
+use crate::late::LATE;
 use crate::{WindowAssigner, WindowResult};
 
 /// Reads `key=value`.
@@ -56,6 +57,14 @@ pub(crate) fn outbox<U: Send + 'static>() -> Outbox {
     Outbox::new(vec![PortMaker::moving::<U>().make_single()])
 }
 
+/// An outbox with a port of `U`s, and one of late records.
+pub(crate) fn outbox_with_late<U: Send + 'static, T: Send + 'static>() -> Outbox {
+    Outbox::new(vec![
+        PortMaker::moving::<U>().make_single(),
+        PortMaker::moving::<T>().make_single(),
+    ])
+}
+
 /// The batches that are in the outbox at a port.
 pub(crate) fn batches(out: &mut Outbox, port: usize) -> Vec<Sealed> {
     let mut sealed = Vec::new();
@@ -82,6 +91,13 @@ pub(crate) fn collect<U: Send + 'static>(out: &mut Outbox) -> (Vec<U>, usize) {
     let (records, batches) = records_of::<U>(out, 0);
     let values = records.into_iter().map(|record| record.value);
     (values.collect(), batches)
+}
+
+/// The late records that are in the outbox, with their times.
+pub(crate) fn collect_late<T: Send + 'static>(out: &mut Outbox) -> Vec<(T, Timestamp)> {
+    let (records, _) = records_of::<T>(out, LATE);
+    let late = records.into_iter();
+    late.map(|record| (record.value, record.time)).collect()
 }
 
 /// How many results are in the outbox, and how many batches that is; they are gone then.

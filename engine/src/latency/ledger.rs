@@ -220,7 +220,7 @@ mod tests {
         for replica in 0..2 {
             let stage = ledger.stage("delays", replica);
             stage.record(Some(ms(1)), ms(2), 10);
-            stage.held(at(0), at(3), 10);
+            stage.held(at(3) - at(0), 10);
             let sink = ledger.sink("out", replica);
             sink.handed_over(at(0), at(4 + replica as u64), 10);
             sink.event_time(Timestamp::from_millis(20), [Timestamp::from_millis(15)]);

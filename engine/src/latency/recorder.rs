@@ -66,10 +66,10 @@ impl StageLatency {
         self.queue_wait.record(queue_wait, records);
     }
 
-    /// Notes `records` that a window (or a join) held back by design: from their arrival to the arrival of the
-    /// watermark that completed it.
-    pub fn held(&self, arrival: Instant, completed: Instant, records: u64) {
-        self.held.record(completed.since(arrival), records);
+    /// Notes `records` that were held back by design for so long: by a window (or a join), from their arrival to the
+    /// arrival of the watermark that completed it; by a delay or a throttle, until they could go on.
+    pub fn held(&self, held: Duration, records: u64) {
+        self.held.record(held, records);
     }
 }
 

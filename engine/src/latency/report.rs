@@ -22,7 +22,8 @@ pub enum Measure {
     QueueWait,
     /// A stage: how long it worked on the batch they came with.
     Service,
-    /// A stage: how long it held records back by design, until the watermark that completed their window.
+    /// A stage: how long it held records back by design: until the watermark that completed their window, until a batch
+    /// was full or its time over, until a delay or a throttle let them go on.
     Held,
     /// The machine: how much a thread that only sleeps overslept.
     Hiccup,

@@ -24,7 +24,7 @@ pub struct Outbox {
     arrival: Instant,
     processing_time: Timestamp,
     waited: Duration,
-    held: Vec<(Instant, u64)>,
+    held: Vec<(Duration, u64)>,
     answered: Vec<Instant>,
 }
 
@@ -57,7 +57,8 @@ impl Outbox {
             .ok_or_else(|| Error::internal(format!("no output {index} of this type")))
     }
 
-    /// The wall clock at the time of the call, for what goes by processing time. It never goes back.
+    /// The wall clock at the time of the call, for what goes by processing time. It never goes back, and goes on though the
+    /// wall clock is set back: [`runtime::processing_time`](crate::runtime::processing_time).
     pub fn processing_time(&self) -> Timestamp {
         self.processing_time
     }
@@ -111,7 +112,12 @@ impl Outbox {
     /// Notes that `records`, the oldest of which arrived at `arrival`, were held back by design until what
     /// came in with this call completed them.
     pub fn note_held(&mut self, arrival: Instant, records: u64) {
-        self.held.push((arrival, records));
+        self.note_held_for(self.arrival.since(arrival), records);
+    }
+
+    /// Notes that `records` were held back by design for so long.
+    pub fn note_held_for(&mut self, held: Duration, records: u64) {
+        self.held.push((held, records));
     }
 
     /// Notes that a record taken in at `since` was answered with this call: its service ends now.
@@ -147,12 +153,9 @@ impl Outbox {
         self.answered.drain(..)
     }
 
-    /// What was held back, as (arrival, completed at, records), since the last call.
-    pub(crate) fn take_held(&mut self) -> impl Iterator<Item = (Instant, Instant, u64)> {
-        let completed = self.arrival;
-        self.held
-            .drain(..)
-            .map(move |(arrival, records)| (arrival, completed, records))
+    /// For how long records were held back, and how many, since the last call.
+    pub(crate) fn take_held(&mut self) -> impl Iterator<Item = (Duration, u64)> {
+        self.held.drain(..)
     }
 
     /// Late records counted since the last call.

@@ -11,6 +11,7 @@
 
 mod native;
 mod simulation;
+mod steady;
 mod task;
 
 use std::fmt;
@@ -81,12 +82,49 @@ pub fn now() -> Instant {
     }
 }
 
-/// The wall clock, as event time.
+/// The wall clock, as event time. It may be set back meanwhile.
 pub fn wall() -> Timestamp {
     match simulation::current() {
         Some(simulation) => simulation.wall(),
         None => native::wall(),
     }
+}
+
+/// The wall clock, for what goes by processing time: it never goes back, and never stands still.
+///
+/// When the wall clock is set back (by hand, by NTP, in a virtual machine that was moved), this one goes on from where it
+/// was, at the pace of [`now`]; when it is set forward, this one goes with it. After a restart both are the same again.
+pub fn processing_time() -> Timestamp {
+    match simulation::current() {
+        Some(simulation) => simulation.processing_time(),
+        None => native::processing_time(),
+    }
+}
+
+/// Sets the wall clock of a simulation, as it may happen to a machine's.
+///
+/// ```
+/// use millstream_engine::runtime;
+/// use millstream_engine::time::Timestamp;
+///
+/// runtime::simulate(1, async {
+///     let (wall, processing_time) = (runtime::wall(), runtime::processing_time());
+///     runtime::set_wall(Timestamp::EPOCH).unwrap();
+///     assert!(runtime::wall() < wall);
+///     assert!(runtime::processing_time() >= processing_time);
+/// })?;
+/// assert!(runtime::set_wall(Timestamp::EPOCH).is_err()); // outside of one
+/// # Ok::<(), runtime::Stalled>(())
+/// ```
+///
+/// # Errors
+/// The caller is not simulated.
+pub fn set_wall(time: Timestamp) -> Result<(), Error> {
+    match simulation::current() {
+        Some(simulation) => simulation.set_wall(time),
+        None => return Err(Error::config("only a simulated wall clock can be set")),
+    }
+    Ok(())
 }
 
 /// Whether the caller runs inside [`simulate`].

@@ -11,6 +11,7 @@ use async_signal::{Signal, Signals};
 use futures::{Stream, StreamExt};
 
 use super::Instant;
+use super::steady::SteadyClock;
 use crate::error::Error;
 use crate::time::{Timestamp, whole_micros};
 
@@ -29,6 +30,12 @@ pub(super) fn wall() -> Timestamp {
         Ok(since) => Timestamp::from_micros(whole_micros(since)),
         Err(before) => Timestamp::from_micros(-whole_micros(before.duration())),
     }
+}
+
+pub(super) fn processing_time() -> Timestamp {
+    static CLOCK: SteadyClock = SteadyClock::new();
+    let wall = wall();
+    CLOCK.read(wall, now())
 }
 
 pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static) {

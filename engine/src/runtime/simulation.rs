@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::Instant;
+use super::steady::SteadyClock;
 use crate::random::SplitMix64;
 use crate::time::Timestamp;
 
@@ -83,6 +84,9 @@ type Ready = Arc<Mutex<Vec<Arc<Awake>>>>;
 
 pub(super) struct Simulation {
     now: Cell<u64>,
+    /// What the wall clock showed at the start, as far as it can be seen now.
+    wall_start: Cell<Timestamp>,
+    steady: SteadyClock,
     random: Cell<SplitMix64>,
     ready: Ready,
     tasks: RefCell<BTreeMap<u64, Body>>,
@@ -116,6 +120,8 @@ impl Simulation {
     fn new(seed: u64) -> Self {
         Simulation {
             now: Cell::new(0),
+            wall_start: Cell::new(WALL_START),
+            steady: SteadyClock::new(),
             random: Cell::new(SplitMix64::new(seed)),
             ready: Ready::default(),
             tasks: RefCell::default(),
@@ -129,7 +135,18 @@ impl Simulation {
     }
 
     pub(super) fn wall(&self) -> Timestamp {
-        WALL_START + Duration::from_nanos(self.now.get())
+        self.wall_start.get() + Duration::from_nanos(self.now.get())
+    }
+
+    pub(super) fn set_wall(&self, time: Timestamp) {
+        // What it showed last: from there it goes on, or nobody would have seen it.
+        self.processing_time();
+        self.wall_start
+            .set(time - Duration::from_nanos(self.now.get()));
+    }
+
+    pub(super) fn processing_time(&self) -> Timestamp {
+        self.steady.read(self.wall(), self.now())
     }
 
     pub(super) fn spawn(&self, body: impl Future<Output = ()> + 'static) {

@@ -124,7 +124,8 @@ impl<'a> StateReader<'a> {
         })
     }
 
-    /// How far event time had come at the barrier, over all replicas.
+    /// How far event time had come at the barrier, over all replicas; unknown if one of them had no live input. What
+    /// must not forget it saves it as a piece: [`least_piece`](StateReader::least_piece).
     pub fn frontier(&self) -> Option<Timestamp> {
         self.state.frontier
     }

@@ -183,7 +183,7 @@ impl Chain {
     /// How long until then, for a task that has nothing else to do; for ever without a timer.
     pub(crate) fn until_timer(&self) -> Option<Duration> {
         let timer = self.next_timer()?;
-        Some(timer.since(runtime::wall()))
+        Some(timer.since(runtime::processing_time()))
     }
 
     /// Adds the timers that are due to the work: below all else, so that what came before them is done first.
@@ -191,7 +191,7 @@ impl Chain {
         let Some(first) = self.next_timer() else {
             return;
         };
-        let now = runtime::wall();
+        let now = runtime::processing_time();
         if self.ended || first > now {
             return;
         }

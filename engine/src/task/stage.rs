@@ -59,7 +59,7 @@ impl Stage {
         call: impl FnOnce(&mut dyn Operator, &mut Outbox) -> Result<T>,
     ) -> Result<T> {
         let (operator, out) = (&mut *self.operator, &mut self.out);
-        out.advance_processing_time(runtime::wall());
+        out.advance_processing_time(runtime::processing_time());
         let outcome = catch_unwind(AssertUnwindSafe(|| call(operator, out)));
         self.counters.late(self.out.take_late());
         self.counters.untimed(self.out.take_untimed());
@@ -72,8 +72,8 @@ impl Stage {
                 "records come whose event time is too far ahead of the wall clock; from now on they are only counted"
             );
         }
-        for (arrival, completed, records) in self.out.take_held() {
-            self.latency.held(arrival, completed, records);
+        for (held, records) in self.out.take_held() {
+            self.latency.held(held, records);
         }
         match outcome {
             Ok(Ok(value)) => Ok(value),

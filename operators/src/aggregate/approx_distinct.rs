@@ -53,6 +53,24 @@ pub struct ApproxCountDistinct<F> {
 impl<F> ApproxCountDistinct<F> {
     /// Keeps up to 2^precision bytes for an error of 1.04 / √2^precision: from 4 (16 bytes, 26 %) to 18 (256 KiB,
     /// 0.2 %); default 14.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::approx_count_distinct;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("visits", from_iter((0..20_000u64).map(|n| n % 1_000)))
+    ///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+    ///     .window_all(Tumbling::of(minutes(1)))
+    ///     .aggregate("visitors", approx_count_distinct(|visitor: &u64| *visitor).with_precision(10))
+    ///     .map(|(), result| result.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert!((900..1_100).contains(&results.take()[0])); // in a kilobyte
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     #[must_use]
     pub fn with_precision(mut self, precision: u8) -> Self {
         self.precision = precision.clamp(4, 18);

@@ -1,11 +1,11 @@
 //! What goes with the lowest or highest: arg-min, arg-max, first and last.
 
-use std::cmp::Ordering;
+use std::marker::PhantomData;
 
 use millstream_engine::state::State;
 
 use super::Aggregate;
-use super::order::is_ahead;
+use super::order::{Highest, LatestHighest, Lowest, Wanted};
 
 /// What `value` makes of the record with the lowest `order`. Of equal ones, the record that came first.
 ///
@@ -13,13 +13,35 @@ use super::order::is_ahead;
 /// differ: `arg_min(|bid: &Bid| (bid.price, bid.id), …)`. A NaN counts only if there is nothing else.
 ///
 /// It keeps one order and one value.
-pub fn arg_min<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::arg_min;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// /// (second, shop, price)
+/// type Offer = (i64, &'static str, u64);
+///
+/// flow.source("offers", from_iter([(1, "north", 7), (2, "south", 4), (3, "east", 9)]))
+///     .event_time(|(at, ..)| Timestamp::from_secs(*at), Lateness::none())
+///     .key_by(|_| "vase".to_owned())
+///     .window(Tumbling::of(minutes(1)))
+///     .aggregate("cheapest", arg_min(|offer: &Offer| offer.2, |offer: &Offer| offer.1.to_owned()))
+///     .map(|_, result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), ["south"]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+pub fn arg_min<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F, Lowest>
 where
     O: PartialOrd,
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::LOWEST)
+    ArgExtreme::new(order, value)
 }
 
 /// What `value` makes of the record with the highest `order`. Of equal ones, the record that came first; see
@@ -46,26 +68,48 @@ where
 /// assert_eq!(results.take(), ["bob"]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
-pub fn arg_max<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+pub fn arg_max<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F, Highest>
 where
     O: PartialOrd,
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::HIGHEST)
+    ArgExtreme::new(order, value)
 }
 
 /// What `value` makes of the first record by `order`: by its time, a sequence number, both. Of equal ones, the record
 /// that came first.
 ///
 /// The order is asked for because arrival is none: records of one key come from several replicas. See [`arg_min`].
-pub fn first_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::first_by;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// /// (number, status)
+/// type Change = (u64, &'static str);
+///
+/// flow.source("changes", from_iter([(2, "paid"), (1, "placed"), (3, "sent")]))
+///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+///     .key_by(|_| "order".to_owned())
+///     .window(Tumbling::of(minutes(1)))
+///     .aggregate("begins", first_by(|change: &Change| change.0, |change: &Change| change.1.to_owned()))
+///     .map(|_, result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), ["placed"]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
+pub fn first_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F, Lowest>
 where
     O: PartialOrd,
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::LOWEST)
+    ArgExtreme::new(order, value)
 }
 
 /// What `value` makes of the last record by `order`: by its time, a sequence number, both. Of equal ones, the record
@@ -98,67 +142,37 @@ where
 /// assert_eq!(results.take(), [(4, 6)]);
 /// # Ok::<(), millstream::Error>(())
 /// ```
-pub fn last_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F>
+pub fn last_by<T, O, V, G, F>(order: G, value: F) -> ArgExtreme<G, F, LatestHighest>
 where
     O: PartialOrd,
     G: Fn(&T) -> O,
     F: Fn(&T) -> V,
 {
-    ArgExtreme::new(order, value, Wanted::LATEST_HIGHEST)
+    ArgExtreme::new(order, value)
 }
 
 /// See [`arg_min`], [`arg_max`], [`first_by`] and [`last_by`].
 #[derive(Clone, Copy, Debug)]
-pub struct ArgExtreme<G, F> {
+pub struct ArgExtreme<G, F, W> {
     order: G,
     value: F,
-    wanted: Wanted,
+    of: PhantomData<W>,
 }
 
-/// Which end of the order is wanted, and which of equal ones.
-#[derive(Clone, Copy, Debug)]
-struct Wanted {
-    end: Ordering,
-    /// That which comes last.
-    latest: bool,
-}
-
-impl Wanted {
-    const LOWEST: Wanted = Wanted {
-        end: Ordering::Less,
-        latest: false,
-    };
-    const HIGHEST: Wanted = Wanted {
-        end: Ordering::Greater,
-        latest: false,
-    };
-    const LATEST_HIGHEST: Wanted = Wanted {
-        latest: true,
-        ..Wanted::HIGHEST
-    };
-}
-
-impl<G, F> ArgExtreme<G, F> {
-    fn new(order: G, value: F, wanted: Wanted) -> Self {
-        ArgExtreme {
-            order,
-            value,
-            wanted,
-        }
-    }
-
-    #[inline]
-    fn prefers<O: PartialOrd>(&self, new: &O, old: &O) -> bool {
-        is_ahead(new, old, self.wanted.end) || (self.wanted.latest && new == old)
+impl<G, F, W> ArgExtreme<G, F, W> {
+    fn new(order: G, value: F) -> Self {
+        let of = PhantomData;
+        ArgExtreme { order, value, of }
     }
 }
 
-impl<T, O, V, G, F> Aggregate<T> for ArgExtreme<G, F>
+impl<T, O, V, G, F, W> Aggregate<T> for ArgExtreme<G, F, W>
 where
     O: PartialOrd + State,
     V: State,
     G: Fn(&T) -> O + Clone + Send + 'static,
     F: Fn(&T) -> V + Clone + Send + 'static,
+    W: Wanted,
 {
     type State = (O, V);
     type Out = V;
@@ -169,12 +183,12 @@ where
     #[inline]
     fn add(&self, state: &mut (O, V), value: &T) {
         let order = (self.order)(value);
-        if self.prefers(&order, &state.0) {
+        if W::prefers(&order, &state.0) {
             *state = (order, (self.value)(value));
         }
     }
     fn merge(&self, state: &mut (O, V), other: (O, V)) {
-        if self.prefers(&other.0, &state.0) {
+        if W::prefers(&other.0, &state.0) {
             *state = other;
         }
     }

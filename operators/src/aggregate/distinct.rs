@@ -34,6 +34,24 @@ pub fn distinct<T, V: Ord, F: Fn(&T) -> V>(f: F) -> Distinct<F> {
 }
 
 /// How many distinct values of `f` there are, exactly. It keeps each of them once, as [`distinct`] does.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::count_distinct;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("visits", from_iter([7, 3, 7, 1, 3]))
+///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+///     .window_all(Tumbling::of(minutes(1)))
+///     .aggregate("visitors", count_distinct(|visitor: &i64| *visitor))
+///     .map(|(), result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [3]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub fn count_distinct<T, V: Ord, F: Fn(&T) -> V>(f: F) -> CountDistinct<F> {
     CountDistinct(Distinct(f))
 }

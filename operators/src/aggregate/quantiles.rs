@@ -61,6 +61,25 @@ pub struct Quantiles<const N: usize, F> {
 impl<const N: usize, F> Quantiles<N, F> {
     /// Sets how near each quantile is to the true value, relative to it: from 0.0001 to 0.5 (default 0.01, 1 %). The
     /// number of buckets grows with its reciprocal.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::quantiles;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("latencies", from_iter(1..=1_000))
+    ///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+    ///     .window_all(Tumbling::of(minutes(1)))
+    ///     .aggregate("latency", quantiles([0.5], |millis: &u32| *millis).within(0.1))
+    ///     .map(|(), result| result.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// let [median] = results.take()[0];
+    /// assert!((450.0..=550.0).contains(&median));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     #[must_use]
     pub fn within(mut self, error: f64) -> Self {
         self.scale = scale(error.clamp(0.0001, 0.5));

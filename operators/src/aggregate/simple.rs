@@ -3,6 +3,23 @@
 use super::{Aggregate, Number, Retract};
 
 /// How many records there are.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("seconds", from_iter([5, 20, 70]))
+///     .event_time(|second| Timestamp::from_secs(*second), Lateness::none())
+///     .window_all(Tumbling::of(minutes(1)))
+///     .aggregate("per-minute", count())
+///     .map(|(), result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [2, 1]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub fn count() -> Count {
     Count
 }
@@ -12,11 +29,45 @@ pub fn count() -> Count {
 /// A closure must say what it takes, because nothing around it does: `sum(|trade: &Trade| trade.amount)`.
 ///
 /// Of integers it is exact, and parts of it can be taken out again. Floats round, by the order they come in.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("trades", from_iter([(5, 100), (20, 50), (70, 10)]))
+///     .event_time(|(second, _)| Timestamp::from_secs(*second), Lateness::none())
+///     .window_all(Tumbling::of(minutes(1)))
+///     .aggregate("per-minute", sum(|(_, amount): &(i64, u64)| *amount))
+///     .map(|(), result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [150, 10]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub fn sum<T, N: Number, F: Fn(&T) -> N>(f: F) -> Sum<F> {
     Sum(f)
 }
 
 /// The mean of `f` over the records, as a float: the [`sum`] divided once, at the end.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// flow.source("readings", from_iter([20, 21, 25]))
+///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+///     .window_all(Tumbling::of(minutes(1)))
+///     .aggregate("degrees", mean(|degrees: &i32| *degrees))
+///     .map(|(), result| result.value)
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take(), [22.0]);
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub fn mean<T, N: Number, F: Fn(&T) -> N>(f: F) -> Mean<F> {
     Mean(f)
 }

@@ -1,11 +1,9 @@
 //! The few highest.
 
-use std::cmp::Ordering;
-
 use millstream_engine::state::State;
 
 use super::Aggregate;
-use super::order::is_ahead;
+use super::order::{Highest, Wanted};
 
 /// What `value` makes of the `most` records with the highest `order`, from the highest on.
 ///
@@ -60,20 +58,19 @@ impl<G, F> TopN<G, F> {
     #[inline]
     fn place<O: PartialOrd, V>(&self, best: &mut Vec<(O, V)>, order: O, value: impl FnOnce() -> V) {
         let is_full = best.len() >= self.most;
-        if is_full && !best.last().is_some_and(|last| is_higher(&order, &last.0)) {
+        if is_full
+            && !best
+                .last()
+                .is_some_and(|last| Highest::prefers(&order, &last.0))
+        {
             return;
         }
-        let place = best.partition_point(|(before, _)| !is_higher(&order, before));
+        let place = best.partition_point(|(before, _)| !Highest::prefers(&order, before));
         if is_full {
             best.pop();
         }
         best.insert(place.min(best.len()), (order, value()));
     }
-}
-
-#[inline]
-fn is_higher<O: PartialOrd>(new: &O, old: &O) -> bool {
-    is_ahead(new, old, Ordering::Greater)
 }
 
 impl<T, O, V, G, F> Aggregate<T> for TopN<G, F>

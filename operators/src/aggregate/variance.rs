@@ -36,6 +36,8 @@ pub fn variance<T, N: Number, F: Fn(&T) -> N>(f: F) -> Variance<F> {
 }
 
 /// The standard deviation of `f` over the records: the root of the [`variance`].
+///
+/// Both together are in the example of [`variance`].
 pub fn std_dev<T, N: Number, F: Fn(&T) -> N>(f: F) -> Variance<F> {
     Variance {
         is_root: true,
@@ -53,6 +55,24 @@ pub struct Variance<F> {
 
 impl<F> Variance<F> {
     /// Estimates the variance of what the records are a sample of: divides by one less. NaN of a single record.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::{std_dev, variance};
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("sampled", from_iter([2, 4, 6]))
+    ///     .event_time(|_| Timestamp::from_secs(7), Lateness::none())
+    ///     .window_all(Tumbling::of(minutes(1)))
+    ///     .aggregate("spread", (variance(|n: &i64| *n).of_sample(), std_dev(|n: &i64| *n).of_sample()))
+    ///     .map(|(), result| result.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [(4.0, 2.0)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     #[must_use]
     pub fn of_sample(mut self) -> Self {
         self.is_sample = true;

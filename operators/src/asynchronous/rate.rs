@@ -93,6 +93,13 @@ impl Bucket {
         Instant::from_nanos(self.next)
     }
 
+    /// Waits for no longer than a bucket could have to that was used up just now: the clock it was used by may have
+    /// shown a later time.
+    pub(crate) fn cap(&mut self, now: Instant) {
+        let longest = self.spacing.saturating_add(self.ahead);
+        self.next = self.next.min(now.as_nanos().saturating_add(longest));
+    }
+
     /// Goes on where another bucket was.
     pub(crate) fn go_on_from(&mut self, next: Instant) {
         self.next = self.next.max(next.as_nanos());

@@ -173,6 +173,26 @@ impl<S> Watermarks<S> {
     /// bound, by default a day: more than clocks and time zones differ. Replays of the past are never ahead. The
     /// default does not hold in a simulation, whose wall clock begins in 2020 whatever the data are; a bound that is
     /// set here does.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// let of_2020 = 1_577_836_800; // when the wall clock of a simulation begins
+    /// flow.source("seconds", from_iter([of_2020, of_2020 + 60, 32_503_680_000]))
+    ///     .event_time(
+    ///         |second| Timestamp::from_secs(*second),
+    ///         Lateness::none().with_max_ahead(hours(1)),
+    ///     )
+    ///     .map(|second| second - 1_577_836_800)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// let report = flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [0, 60]);
+    /// assert_eq!(report.ahead(), 1); // the one of the year 3000
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     #[must_use]
     pub fn with_max_ahead(mut self, most: impl Into<Option<Duration>>) -> Self {
         self.max_ahead = most.into().map_or(MaxAhead::Any, MaxAhead::Bound);
@@ -193,6 +213,33 @@ impl<S> Watermarks<S> {
     /// Silence counts as idleness does: the time the flow waited for the source, not the time it was busy. A record
     /// that reaches the flow within the lateness of its own time is never late by this; one of an older backlog is.
     /// A source that follows the wall clock is never idle: time goes on without its records. (At least a millisecond.)
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::runtime;
+    /// # use futures::{StreamExt, stream};
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // Two clicks, and then none for an hour.
+    /// let clicks = stream::iter([3, 5]).chain(stream::once(async {
+    ///     runtime::sleep(hours(1)).await;
+    ///     3_600
+    /// }));
+    /// flow.source("clicks", from_stream(clicks))
+    ///     .event_time(
+    ///         |second| Timestamp::from_secs(1_577_836_800 + second), // as the wall clock of a simulation
+    ///         Lateness::none().with_wall_clock_advance(seconds(1)),
+    ///     )
+    ///     .window_all(Tumbling::of(seconds(10)))
+    ///     .aggregate("per-10-seconds", count())
+    ///     .map(|(), window| (window.value, runtime::now().as_nanos() / 1_000_000_000))
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take()[0], (2, 11)); // in the eleventh second, not in an hour
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     #[must_use]
     pub fn with_wall_clock_advance(mut self, slack: Duration) -> Self {
         self.advance = Some(slack.max(millis(1)));

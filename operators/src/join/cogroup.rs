@@ -74,6 +74,34 @@ impl<K, S> Cogroup<K, S> {
 
 impl<K: Key, A: State, B: State> Cogroup<K, (Vec<A>, Vec<B>)> {
     /// With a third stream.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, times: [i64; 2]| {
+    /// #     flow.source(name, from_iter(times.map(|at| (1, at))))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(user, _)| *user)
+    /// # };
+    /// // Each stream has records `(user, second)`.
+    /// let views = timed("views", [5, 6]);
+    /// let clicks = timed("clicks", [12, 70]);
+    /// let orders = timed("orders", [30, 80]);
+    /// views
+    ///     .cogroup(clicks)
+    ///     .and(orders)
+    ///     .window("visits", Tumbling::of(minutes(1)), |_, _, views, clicks, orders| {
+    ///         (views.len(), clicks.len(), orders.len())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [(2, 1, 1), (0, 1, 1)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn and<J, C>(mut self, other: KeyedStream<J, C>) -> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>)>
     where
         J: SameKey<K>,
@@ -86,6 +114,36 @@ impl<K: Key, A: State, B: State> Cogroup<K, (Vec<A>, Vec<B>)> {
 
 impl<K: Key, A: State, B: State, C: State> Cogroup<K, (Vec<A>, Vec<B>, Vec<C>)> {
     /// With a fourth stream.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, times: [i64; 2]| {
+    /// #     flow.source(name, from_iter(times.map(|at| (1, at))))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(user, _)| *user)
+    /// # };
+    /// // Each stream has records `(user, second)`.
+    /// let views = timed("views", [5, 6]);
+    /// let clicks = timed("clicks", [12, 70]);
+    /// let orders = timed("orders", [30, 80]);
+    /// let returns = timed("returns", [90, 95]);
+    /// views
+    ///     .cogroup(clicks)
+    ///     .and(orders)
+    ///     .and(returns)
+    ///     .window("visits", Tumbling::of(minutes(1)), |_, _, views, clicks, orders, returns| {
+    ///         (views.len(), clicks.len(), orders.len(), returns.len())
+    ///     })
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [(2, 1, 1, 0), (0, 1, 1, 2)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn and<J, D>(
         mut self,
         other: KeyedStream<J, D>,

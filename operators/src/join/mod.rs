@@ -23,7 +23,6 @@ mod deadlines;
 mod due_keys;
 mod interval;
 mod keyed;
-mod late;
 mod lookup;
 mod pairing;
 #[cfg(test)]
@@ -42,9 +41,9 @@ use millstream_engine::key::Keyed;
 use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::OperatorVertex;
 
-use crate::keyed::{Key, KeyedStream};
+use crate::keyed::Key;
+use crate::late::{self, with_late};
 use crate::scope::Tail;
-use late::LATE;
 
 /// Holds for a key type and itself. (A bound of its own, so that the compiler names the mistake.)
 #[diagnostic::on_unimplemented(
@@ -70,7 +69,7 @@ pub(crate) fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> T
 
 /// Puts the vertex of a join by event time behind its keyed inputs. Its results, `U`, leave by its first output; late
 /// records, as `T`, by its second, if it gives them.
-fn by_time<K: Key, U: Send + 'static, T: Send + 'static>(
+pub(crate) fn by_time<K: Key, U: Send + 'static, T: Send + 'static>(
     name: &str,
     mut inputs: Vec<Tail>,
     vertex: OperatorVertex,
@@ -84,12 +83,4 @@ fn by_time<K: Key, U: Send + 'static, T: Send + 'static>(
     let joined = through(inputs.remove(0), &others, vertex);
     joined.must_be_timed(name);
     joined
-}
-
-/// The results of a join that gives its late records, and those.
-fn with_late<K: Key, U: Send + 'static, T: Send + 'static>(
-    results: Tail,
-) -> (KeyedStream<K, U>, KeyedStream<K, T>) {
-    let late = results.other_output(LATE);
-    (KeyedStream::keyed(results), KeyedStream::keyed(late))
 }

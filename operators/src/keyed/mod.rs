@@ -105,12 +105,53 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// The records of both streams, each in its own order.
     ///
     /// It has event time if both have.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// let by_length = |name: &str, words: [&'static str; 2]| {
+    ///     flow.source(name, from_iter(words)).key_by(|word| word.len())
+    /// };
+    /// by_length("one", ["to", "not"])
+    ///     .union(by_length("other", ["be", "or"]))
+    ///     .fold("count", 0, |count, _word| {
+    ///         *count += 1;
+    ///         *count
+    ///     })
+    ///     .entries()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// let mut counts = results.take();
+    /// counts.sort();
+    /// assert_eq!(counts, [(2, 1), (2, 2), (2, 3), (3, 1)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn union(self, other: KeyedStream<K, T>) -> KeyedStream<K, T> {
         KeyedStream::keyed(self.tail.union(other.tail))
     }
 
     /// Sets how many replicas make this stream: those of the vertex it comes from, with the steps fused to it
     /// (default: the flow's, or as many as the vertex before it has).
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("numbers", from_iter(0..100))
+    ///     .key_by(|n| n % 3)
+    ///     .reduce("sums", |sum, n| *sum += n)
+    ///     .with_parallelism(1) // three keys: more would be idle
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(4).simulate(1)?;
+    /// assert_eq!(results.take().len(), 100);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn with_parallelism(self, replicas: usize) -> Self {
         self.tail.set_parallelism(replicas);
         self

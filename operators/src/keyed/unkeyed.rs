@@ -34,6 +34,21 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     }
 
     /// The values without their keys.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("words", from_iter(["to", "be", "or"]))
+    ///     .key_by(|word| word.len())
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), ["to", "be", "or"]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn values(self) -> Stream<T, impl Pipe<Out = T>> {
         self.into_records("values", |keyed| keyed.value)
     }
@@ -59,6 +74,8 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     }
 
     /// Ends the stream in nothing.
+    ///
+    /// A stream that goes nowhere without saying so is an error when the flow starts; [`Stream::discard`] has an example.
     pub fn discard(self) {
         self.tail.discard();
     }

@@ -17,6 +17,8 @@ use millstream_engine::state::StateKind;
 use millstream_engine::time::whole_micros;
 
 use crate::keyed::{Key, KeyedStream};
+use crate::late::LateRecords;
+use crate::scope::Tail;
 pub(crate) use operator::Processing;
 
 /// What to do with the records of each key: for what no window, join or fold says.
@@ -31,7 +33,9 @@ pub(crate) use operator::Processing;
 ///    watermark sets off in the order of their times. A timer set meanwhile for a time the watermark has passed goes off in
 ///    its place in that order.
 /// 3. Timers of processing time go off as soon as the wall clock has come to them and the task is free, in the order of
-///    their times.
+///    their times. One that is set back makes none of them later ([processing time](Turn::processing_time) goes on), one
+///    that is set forward makes them earlier. Behind a restart they go by what it shows then: if it was set back
+///    meanwhile, they wait for it to come to their times.
 /// 4. When the input has ended, all timers of event time go off, in order, with those they set; timers of processing time
 ///    are dropped, as Flink drops them. Then `on_end` is called for every key that has state.
 /// 5. State that is [empty](KeyState::is_empty) is forgotten, and the key with it once it has no timer. The next record
@@ -140,16 +144,32 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// Hands every record to a [`Process`], which keeps state for each key and sets timers.
     ///
     /// In a stream without event time the timers of event time go off when it ends.
+    ///
+    /// [`Process`] has an example.
     pub fn process<P: Process<K, T>>(self, name: &str, process: P) -> KeyedStream<K, P::Out> {
+        KeyedStream::keyed(self.processed(name, process, LateRecords::Taken))
+    }
+
+    /// The same, of records that can be late.
+    pub(crate) fn processed<P: Process<K, T>>(
+        self,
+        name: &str,
+        process: P,
+        late: LateRecords,
+    ) -> Tail {
         let beat = whole_micros(process.timer_resolution());
         let make: MakeOperator = Box::new(move |replica| {
-            Box::new(Processing::<K, T, P>::new(process.clone(), &replica.vertex))
+            let process = process.clone();
+            Box::new(Processing::<K, T, P>::new(process, &replica.vertex, late))
         });
-        let vertex = OperatorVertex::named(name, "process", make)
+        let mut vertex = OperatorVertex::named(name, "process", make)
             .with_port(PortMaker::moving::<Keyed<K, P::Out>>())
             .with_state(StateKind::of::<(K, P::State)>("process", 1))
             .with_beat(beat);
-        KeyedStream::keyed(self.tail.through(vertex))
+        if late == LateRecords::Given {
+            vertex = vertex.with_port(PortMaker::moving::<Keyed<K, T>>());
+        }
+        self.tail.through(vertex)
     }
 }
 

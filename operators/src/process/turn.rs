@@ -1,16 +1,18 @@
 //! What a process may do while it is called.
 
 use millstream_engine::key::{KeyHash, Keyed};
-use millstream_engine::outbox::Port;
+use millstream_engine::outbox::{Outbox, Port};
+use millstream_engine::runtime::Instant;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::held::Held;
 use crate::process::state::Clocks;
-use crate::timer::{Clock, KeyTimers, Ticks};
+use crate::timer::{KeyTimers, Ticks, TimeDomain};
 
 /// A timer of a key: it goes off when time comes to it.
 ///
-/// A key has one timer for each moment and clock, however often it is set.
+/// A key has one timer for each moment and time domain, however often it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
     /// When the watermark comes to this moment: no earlier record follows.
@@ -21,21 +23,64 @@ pub enum Timer {
 
 impl Timer {
     /// The moment it is set for.
+    ///
+    /// ```
+    /// use millstream_engine::time::Timestamp;
+    /// use millstream_operators::Timer;
+    ///
+    /// assert_eq!(Timer::EventTime(Timestamp::from_secs(5)).time(), Timestamp::from_secs(5));
+    /// ```
     pub fn time(self) -> Timestamp {
         match self {
             Timer::EventTime(time) | Timer::ProcessingTime(time) => time,
         }
     }
 
-    pub(super) fn clock(self) -> Clock {
+    pub(super) fn domain(self) -> TimeDomain {
         match self {
-            Timer::EventTime(_) => Clock::EventTime,
-            Timer::ProcessingTime(_) => Clock::ProcessingTime,
+            Timer::EventTime(_) => TimeDomain::EventTime,
+            Timer::ProcessingTime(_) => TimeDomain::ProcessingTime,
         }
     }
 }
 
 /// One call of a [`Process`](crate::Process), for one key: what it can know besides the record, and what it can do.
+///
+/// ```
+/// # use millstream::prelude::*;
+/// # use millstream::operators::Timer;
+/// # let results = Collect::new();
+/// # let out = results.clone();
+/// # let flow = Flow::new("docs", move |flow| {
+/// // Once a minute, of event time, how many there were so far.
+/// flow.source("seconds", from_iter([10, 20, 100, 130]))
+///     .event_time(|second| Timestamp::from_secs(*second), Lateness::none())
+///     .key_by(|_| "all".to_owned())
+///     .process_fn(
+///         "so-far",
+///         |second, so_far: &mut u64, turn| {
+///             if turn.watermark().is_some_and(|passed| turn.time() < passed) {
+///                 return; // it is late
+///             }
+///             *so_far += 1;
+///             if *so_far == 1 {
+///                 turn.set_timer(Timer::EventTime(turn.time() + minutes(1)));
+///             }
+///         },
+///         |timer, so_far, turn| {
+///             turn.emit_at(format!("{}: {so_far}", turn.key()), timer.time());
+///             if !turn.has_ended() {
+///                 turn.set_timer(Timer::EventTime(timer.time() + minutes(1)));
+///             }
+///         },
+///     )
+///     .values()
+///     .sink("out", out.sink());
+/// # });
+/// # flow.with_parallelism(2).simulate(1)?;
+/// assert_eq!(results.take().last().map(String::as_str), Some("all: 4"));
+/// # Ok::<(), millstream::Error>(())
+/// ```
 pub struct Turn<'a, K, U> {
     pub(super) key: &'a K,
     pub(super) hash: KeyHash,
@@ -44,16 +89,22 @@ pub struct Turn<'a, K, U> {
     pub(super) port: &'a mut Port<Keyed<K, U>>,
     pub(super) timers: &'a mut KeyTimers,
     pub(super) moment: Moment,
-    pub(super) left_out: &'a mut LeftOut,
+    pub(super) noted: &'a mut Noted,
 }
 
-/// How many records the process left out, in one call of the operator.
+/// What a process has to say of its records besides what it puts out, in one call of the operator.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LeftOut {
-    /// The watermark had passed them.
-    pub(super) late: u64,
-    /// They repeat one that was let through.
-    pub(super) repeats: u64,
+pub(super) struct Noted {
+    /// How many it left out because they repeat one that was let through.
+    repeats: u64,
+    held: Held,
+}
+
+impl Noted {
+    pub(super) fn tell(&mut self, out: &mut Outbox) {
+        out.count_repeats(std::mem::take(&mut self.repeats));
+        self.held.note(out);
+    }
 }
 
 /// When a call is.
@@ -61,10 +112,12 @@ pub(super) struct LeftOut {
 pub(super) struct Moment {
     /// The time of what it is about.
     pub(super) time: Timestamp,
+    /// When that reached this process.
+    pub(super) arrival: Instant,
     pub(super) watermark: Option<Timestamp>,
     pub(super) clocks: Clocks,
     pub(super) ticks: Ticks,
-    /// The first tick a timer can be set to, by each clock.
+    /// The first tick a timer can be set to, in each time domain.
     pub(super) first_ticks: [u64; 2],
     pub(super) phase: Phase,
 }
@@ -114,7 +167,7 @@ impl<K, U> Turn<'_, K, U> {
         self.moment.watermark
     }
 
-    /// The wall clock.
+    /// The wall clock. It never goes back: when the machine's is set back, it goes on from where it was.
     pub fn processing_time(&self) -> Timestamp {
         self.moment.clocks.processing_time
     }
@@ -131,30 +184,35 @@ impl<K, U> Turn<'_, K, U> {
     pub fn set_timer(&mut self, timer: Timer) {
         let is_taken = match self.moment.phase {
             Phase::GoesOn => true,
-            Phase::Ending => timer.clock() == Clock::EventTime,
+            Phase::Ending => timer.domain() == TimeDomain::EventTime,
             Phase::Over => false,
         };
         if is_taken {
-            let first = self.moment.first_ticks[timer.clock() as usize];
+            let first = self.moment.first_ticks[timer.domain() as usize];
             let tick = self.moment.ticks.from(timer.time());
-            self.timers.set(timer.clock(), tick.max(first));
+            self.timers.set(timer.domain(), tick.max(first));
         }
     }
 
     /// Takes a timer of this key back. Says whether it was set.
     pub fn cancel_timer(&mut self, timer: Timer) -> bool {
         let tick = self.moment.ticks.from(timer.time());
-        self.timers.cancel(timer.clock(), tick)
-    }
-
-    /// Counts the record at hand as late: it is left out because the [`watermark`](Turn::watermark) has passed its time.
-    pub(crate) fn count_late(&mut self) {
-        self.left_out.late += 1;
+        self.timers.cancel(timer.domain(), tick)
     }
 
     /// Counts the record at hand as a repeat: it is left out because one like it was let through.
     pub(crate) fn count_repeat(&mut self) {
-        self.left_out.repeats += 1;
+        self.noted.repeats += 1;
+    }
+
+    /// When the record at hand reached this process, or what made the timer go off.
+    pub(crate) fn arrival(&self) -> Instant {
+        self.moment.arrival
+    }
+
+    /// Notes that a result was held back by design since `arrival`, until now.
+    pub(crate) fn note_held(&mut self, arrival: Option<Instant>) {
+        self.noted.held.add(arrival);
     }
 
     pub(super) fn clocks(&self) -> &Clocks {

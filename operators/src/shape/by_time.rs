@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use millstream_engine::runtime::Instant;
 use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,16 @@ use crate::process::{KeyState, Timer, Turn};
 
 /// Records by time; of equal times, in the order they came.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ByTime<T>(VecDeque<(Timestamp, T)>);
+pub(super) struct ByTime<T>(VecDeque<Waiting<T>>);
+
+#[derive(Serialize, Deserialize)]
+struct Waiting<T> {
+    time: Timestamp,
+    record: T,
+    /// Not known of what was restored.
+    #[serde(skip)]
+    arrival: Option<Instant>,
+}
 
 impl<T> Default for ByTime<T> {
     fn default() -> Self {
@@ -26,15 +36,19 @@ impl<T: State> KeyState for ByTime<T> {
 }
 
 impl<T> ByTime<T> {
-    /// Takes a record in, to wait until the watermark has passed it; one that it has passed is counted as late.
+    /// Takes a record in, which is not late, to wait until the watermark has passed it.
     pub(super) fn take_in<K, U>(&mut self, record: T, turn: &mut Turn<'_, K, U>) {
         let time = turn.time();
-        if turn.watermark().is_some_and(|watermark| time < watermark) {
-            turn.count_late();
-            return;
-        }
-        let place = self.0.partition_point(|(other, _)| *other <= time);
-        self.0.insert(place, (time, record));
+        let arrival = Some(turn.arrival());
+        let place = self.0.partition_point(|other| other.time <= time);
+        self.0.insert(
+            place,
+            Waiting {
+                time,
+                record,
+                arrival,
+            },
+        );
         if place == 0 {
             self.set_timer(turn);
         }
@@ -42,13 +56,23 @@ impl<T> ByTime<T> {
 
     /// The time of the first one.
     pub(super) fn first(&self) -> Option<Timestamp> {
-        self.0.front().map(|(time, _)| *time)
+        self.0.front().map(|first| first.time)
     }
 
     /// The first one, if time has passed it when `timer` goes off.
-    pub(super) fn release(&mut self, timer: Timer) -> Option<(Timestamp, T)> {
-        self.0
-            .pop_front_if(|(time, _)| behind(*time) <= timer.time())
+    pub(super) fn release<K, U>(
+        &mut self,
+        timer: Timer,
+        turn: &mut Turn<'_, K, U>,
+    ) -> Option<(Timestamp, T)> {
+        let is_due = |first: &mut Waiting<T>| behind(first.time) <= timer.time();
+        let Waiting {
+            time,
+            record,
+            arrival,
+        } = self.0.pop_front_if(is_due)?;
+        turn.note_held(arrival);
+        Some((time, record))
     }
 
     /// Sees that the first one is released as soon as the watermark has passed it.

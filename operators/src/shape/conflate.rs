@@ -20,6 +20,9 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// how much that is depends on how fast the flow runs. It goes by no clock. What lies ready is what the edge before
     /// this step holds while the steps behind it work or wait; when that is full, the stream waits.
     ///
+    /// For the latency ledger nothing is held by design here, as it is in a throttle: it waits because what follows is
+    /// behind, and counts from when the oldest of what was merged arrived.
+    ///
     /// What is held is bounded in each replica: it is fewer than 1,024 keys, of some 16,384 records.
     ///
     /// The result has the latest timestamp of what was merged. It leaves before a watermark passes it: none is late that

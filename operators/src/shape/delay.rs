@@ -26,6 +26,9 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
     /// What waits is its state: a checkpoint saves it and does not wait for it (but for the room that the batches before
     /// it need, when there is none). Restored, a record is given when it was due, or at once if that is over.
     ///
+    /// A wall clock that is set back delays nothing for longer, be it meanwhile or behind a restart; one that is set
+    /// forward delays what waits by so much less.
+    ///
     /// ```
     /// # use millstream::prelude::*;
     /// # let results = Collect::new();
@@ -70,13 +73,11 @@ impl Gate for Delay {
 
     fn passed(&mut self, _now: Timestamp) {}
 
-    fn holds(&self) -> Duration {
-        self.by
-    }
-
     fn save(&self) {}
 
     fn restore(&mut self, (): ()) {}
+
+    fn go_on(&mut self, _now: Timestamp) {}
 }
 
 #[cfg(test)]

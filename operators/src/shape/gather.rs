@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use millstream_engine::runtime::Instant;
 use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,9 @@ struct Group<G> {
     value: Option<G>,
     latest: Timestamp,
     due: Timestamp,
+    /// When its first record arrived; not known of what was restored.
+    #[serde(skip)]
+    arrival: Option<Instant>,
 }
 
 impl<G> Default for Group<G> {
@@ -164,6 +168,7 @@ impl<G> Default for Group<G> {
             value: None,
             latest: Timestamp::MIN,
             due: Timestamp::MIN,
+            arrival: None,
         }
     }
 }
@@ -176,10 +181,16 @@ impl<G: State> KeyState for Group<G> {
 
 impl<G: Send + 'static> Group<G> {
     fn put_out<K: Key>(&mut self, turn: &mut Turn<'_, K, G>) {
-        let Group { value, latest, .. } = std::mem::take(self);
+        let Group {
+            value,
+            latest,
+            arrival,
+            ..
+        } = std::mem::take(self);
         let time = latest.max(turn.watermark().unwrap_or(Timestamp::MIN));
         if let Some(value) = value {
             turn.emit_at(value, time);
+            turn.note_held(arrival);
         }
     }
 }
@@ -198,6 +209,7 @@ where
         if group.is_empty() {
             group.due = turn.processing_time() + self.within;
             turn.set_timer(Timer::ProcessingTime(group.due));
+            group.arrival = Some(turn.arrival());
         }
         group.latest = group.latest.max(turn.time());
         if (self.add)(&mut group.value, record) {

@@ -13,7 +13,8 @@
 //! | [`zip_latest`](crate::KeyedStream::zip_latest) | the latest of two streams | the watermark | the same, and the latest of each key for a time to live |
 //!
 //! What goes by processing time gives other results when the flow runs faster or slower; each says what holds all the
-//! same. What goes by event time or by keys gives the same, whatever the schedule and the parallelism.
+//! same. What goes by event time or by keys gives the same, whatever the schedule and the parallelism; what is late for
+//! `sort` and `zip_latest` is counted, and given as a stream by the `…_with_late` of each.
 
 mod by_time;
 mod conflate;

@@ -30,13 +30,13 @@ pub(super) trait Gate: Send + 'static {
     /// One has left.
     fn passed(&mut self, now: Timestamp);
 
-    /// How long it holds back every record. That is no latency of the engine's.
-    fn holds(&self) -> Duration;
-
     fn save(&self) -> Self::Saved;
 
     /// Takes over what was saved of one of the replicas that were.
     fn restore(&mut self, saved: Self::Saved);
+
+    /// Goes on at `now` behind a restart. That may be earlier than what was saved, if the clock was set back meanwhile.
+    fn go_on(&mut self, now: Timestamp);
 }
 
 /// Records that wait for a gate, in the order they came.
@@ -55,6 +55,10 @@ pub(super) struct Paced<P: Pipe, G> {
     /// All have ended: no timer of the task's will go off.
     has_ended: bool,
     timer: Option<BoxFuture<'static, ()>>,
+    /// For how long those were held by design that are leaving just now.
+    held: Vec<Duration>,
+    /// It has taken over what was saved, and does not know yet how late it is.
+    is_restored: bool,
 }
 
 impl<P, G> Paced<P, G>
@@ -72,6 +76,8 @@ where
             partitions: 0,
             has_ended: false,
             timer: None,
+            held: Vec::new(),
+            is_restored: false,
         }
     }
 
@@ -81,38 +87,46 @@ where
         Some(self.gate.opens(first.came))
     }
 
+    /// Tells of the records that have just left for how long each was held by design. Their service is what comes on top.
+    fn note_held(&mut self, stamps: Option<Stamps>, out: &mut Outbox) {
+        if let Some(Stamps { since, .. }) = stamps {
+            for alike in self.held.chunk_by(|a, b| a == b) {
+                out.note_held_for(alike[0], alike.len() as u64);
+                (alike.iter()).for_each(|held| out.note_answered(since + *held));
+            }
+        }
+        self.held.clear();
+    }
+
     /// Puts out what the gate lets through by `now`.
     fn let_through(&mut self, now: Timestamp, out: &mut Outbox) -> Result<Step> {
-        let holds = self.gate.holds();
-        let (mut held, mut oldest) = (0, None);
+        if std::mem::take(&mut self.is_restored) {
+            self.waiting.go_on(now);
+            self.gate.go_on(now);
+        }
         while let Some(run) = self.waiting.first_run().copied() {
-            if out.is_full() || self.gate.opens(run.came) > now {
+            let opens = self.gate.opens(run.came);
+            if out.is_full() || opens > now {
                 break;
             }
             if let Some(stamps) = run.stamps {
-                out.begin(stamps.arrival + holds, PartitionId(0));
+                // Those that leave together count as the first of them.
+                out.begin(stamps.arrival + opens.since(run.came), PartitionId(0));
             }
             let port: &mut Port<P::Out> = out.port(0)?;
-            let mut left = 0;
-            while left < run.records && self.gate.opens(run.came) <= now && !port.is_full() {
+            let (mut left, mut opens) = (0, opens);
+            while left < run.records && opens <= now && !port.is_full() {
                 let (time, record) = self.waiting.pop().ok_or_else(nobody)?;
                 port.push(record, time);
+                self.held.push(opens.since(run.came));
                 self.gate.passed(now);
+                opens = self.gate.opens(run.came);
                 left += 1;
             }
-            let due = run.stamps.map(|stamps| stamps.arrival + holds);
-            self.waiting.have_left(left, due);
-            if let Some(Stamps { arrival, since }) = run.stamps {
-                (0..left).for_each(|_| out.note_answered(since + holds));
-                held += left as u64;
-                oldest = Some(arrival);
-            }
-        }
-        if let Some(arrival) = oldest
-            && !holds.is_zero()
-        {
-            // By design each was held for just so long, and no longer.
-            out.note_held(arrival, held);
+            let held_last = self.held.last().copied().unwrap_or_default();
+            let went = run.stamps.map(|stamps| stamps.arrival + held_last);
+            self.waiting.have_left(left, went);
+            self.note_held(run.stamps, out);
         }
         match self.due() {
             Some(due) if due <= now => Ok(Step::More),
@@ -153,7 +167,11 @@ where
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        self.due()
+        match self.is_restored {
+            // At once, to be told what the clock shows now.
+            true => self.due().map(|_| Timestamp::MIN),
+            false => self.due(),
+        }
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
@@ -232,6 +250,7 @@ where
             }
         }
         self.waiting.restore(runs);
+        self.is_restored = true;
         Ok(())
     }
 }

@@ -31,6 +31,12 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
     /// how far the rate is used up: a checkpoint saves them and does not wait for them. (It does wait for the batches
     /// that lie before it in the channel, like every record.)
     ///
+    /// The latency ledger keeps apart for how long a record waits here for its turn, as time held by design. What it waits
+    /// before, in the channel, counts.
+    ///
+    /// A wall clock that is set back holds nothing up for longer, be it meanwhile or behind a restart; one that is set
+    /// forward lets no more through than the burst.
+    ///
     /// ```
     /// # use millstream::prelude::*;
     /// # use millstream::operators::RateLimit;
@@ -76,13 +82,7 @@ impl Gate for Throttle {
     }
 
     fn passed(&mut self, now: Timestamp) {
-        let micros = u64::try_from(now.as_micros()).unwrap_or(0);
-        let now = Instant::from_nanos(micros.saturating_mul(1_000));
-        self.bucket.take(now);
-    }
-
-    fn holds(&self) -> Duration {
-        Duration::ZERO
+        self.bucket.take(instant(now));
     }
 
     fn save(&self) -> u64 {
@@ -92,6 +92,16 @@ impl Gate for Throttle {
     fn restore(&mut self, next: u64) {
         self.bucket.go_on_from(Instant::from_nanos(next));
     }
+
+    fn go_on(&mut self, now: Timestamp) {
+        self.bucket.cap(instant(now));
+    }
+}
+
+/// A moment of processing time, in which its bucket reckons.
+fn instant(time: Timestamp) -> Instant {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(0);
+    Instant::from_nanos(micros.saturating_mul(1_000))
 }
 
 #[cfg(test)]

@@ -124,6 +124,13 @@ impl<T> Waiting<T> {
         first.watermark.map_or(Frontier::Unknown, Frontier::At)
     }
 
+    /// Goes on at `now` behind a restart: nothing came later than that, by whatever clock.
+    pub(super) fn go_on(&mut self, now: Timestamp) {
+        for run in &mut self.runs {
+            run.came = run.came.min(now);
+        }
+    }
+
     /// All that waits, to be saved.
     pub(super) fn save(&self) -> Vec<Saved<&(Timestamp, T)>> {
         let mut records = self.records.iter();

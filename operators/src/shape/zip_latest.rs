@@ -6,7 +6,7 @@ use millstream_engine::Result;
 use millstream_engine::batch::{AnyBatch, Record};
 use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
-use millstream_engine::outbox::{Outbox, PortMaker};
+use millstream_engine::outbox::Outbox;
 use millstream_engine::plan::{MakeOperator, OperatorVertex};
 use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
@@ -14,9 +14,11 @@ use millstream_engine::why::Explanation;
 use serde::{Deserialize, Serialize};
 
 use super::by_time::ByTime;
-use crate::join::{SameKey, through};
+use crate::join::{SameKey, by_time};
 use crate::keyed::{Key, KeyedStream};
+use crate::late::{LateRecords, with_late};
 use crate::process::{Clocks, Expiry, KeyState, Process, Processing, Timer, Ttl, Turn, ValueState};
+use crate::scope::Tail;
 use crate::stream::Either;
 
 impl<K: Key, L: State> KeyedStream<K, L> {
@@ -25,7 +27,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
     ///
     /// It goes by event time, and waits for the watermark to pass a record: the results do not depend on which stream
     /// came first. Of equal times, those of this stream come before those of `right`. A record earlier than the
-    /// watermark is late: counted, and left out.
+    /// watermark is late: counted, and left out; [`zip_latest_with_late`](Self::zip_latest_with_late) gives it as well.
     ///
     /// The state is two records for each key, until their `ttl` is over, and those the watermark has not passed: as many
     /// as come within the lateness that the streams' event time allows for. By event time, a record of one stream meets
@@ -73,20 +75,85 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         U: Send + 'static,
         F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
     {
-        let (left, others) = (self.tail, [right.tail]);
-        let make: MakeOperator = Box::new(move |replica| {
-            let latest = Latest::new(ttl, f.clone());
-            Box::new(ZipLatest::<K, L, R, _> {
-                both: Processing::new(latest, &replica.vertex),
-            })
-        });
-        let vertex = OperatorVertex::named(name, "zip latest", make)
-            .with_port(PortMaker::moving::<Keyed<K, U>>())
-            .with_state(StateKind::of::<(K, L, R)>("zip latest", 2));
-        let zipped = through(left, &others, vertex);
-        zipped.must_be_timed(name);
-        KeyedStream::keyed(zipped)
+        KeyedStream::keyed(zipped(name, self, right, ttl, f, LateRecords::Counted))
     }
+
+    /// Like [`zip_latest`](Self::zip_latest), with the late records of both streams as a stream of its own.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Ttl;
+    /// # let results = Collect::new();
+    /// # let missed = Collect::new();
+    /// # let (out, missed_out) = (results.clone(), missed.clone());
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// # let timed = |name: &str, seconds: [i64; 4]| {
+    /// #     let rows = Generator::new(move |n, _| ('h', seconds[n as usize]));
+    /// #     flow.source(name, rows.with_rate(10).with_count(4))
+    /// #         .event_time(|(_, at)| Timestamp::from_secs(*at), Lateness::none())
+    /// #         .key_by(|(room, _)| *room)
+    /// # };
+    /// // Each stream has records `(room, second)`, one after the other.
+    /// let degrees = timed("degrees", [10, 20, 30, 40]);
+    /// let humidity = timed("humidity", [12, 22, 32, 5]);
+    /// let (climate, late) = degrees.zip_latest_with_late(
+    ///     "climate",
+    ///     humidity,
+    ///     Ttl::event_time(minutes(5)),
+    ///     |_, degrees, humidity| (degrees.1, humidity.1),
+    /// );
+    /// climate.values().sink("out", out.sink());
+    /// late.values().sink("missed", missed_out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [(10, 12), (20, 12), (20, 22), (30, 22), (30, 32), (40, 32)]);
+    /// assert_eq!(missed.take(), [Either::Right(('h', 5))]); // both streams had come to 30
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
+    pub fn zip_latest_with_late<J, R, U, F>(
+        self,
+        name: &str,
+        right: KeyedStream<J, R>,
+        ttl: Ttl,
+        f: F,
+    ) -> (KeyedStream<K, U>, KeyedStream<K, Either<L, R>>)
+    where
+        J: SameKey<K>,
+        R: State,
+        U: Send + 'static,
+        F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
+    {
+        with_late(zipped(name, self, right, ttl, f, LateRecords::Given))
+    }
+}
+
+fn zipped<K, J, L, R, U, F>(
+    name: &str,
+    left: KeyedStream<K, L>,
+    right: KeyedStream<J, R>,
+    ttl: Ttl,
+    f: F,
+    late: LateRecords,
+) -> Tail
+where
+    K: Key,
+    J: SameKey<K>,
+    L: State,
+    R: State,
+    U: Send + 'static,
+    F: Fn(&K, &L, &R) -> U + Clone + Send + 'static,
+{
+    let make: MakeOperator = Box::new(move |replica| {
+        let latest = Latest::new(ttl, f.clone());
+        Box::new(ZipLatest::<K, L, R, _> {
+            both: Processing::new(latest, &replica.vertex, late),
+        })
+    });
+    let vertex =
+        OperatorVertex::named(name, "zip latest", make)
+            .with_state(StateKind::of::<(K, L, R)>("zip latest", 2));
+    let (inputs, gives_late) = (vec![left.tail, right.tail], late == LateRecords::Given);
+    by_time::<K, U, Either<L, R>>(name, inputs, vertex, gives_late)
 }
 
 /// Leads two inputs into one process.
@@ -265,10 +332,10 @@ where
         // What goes off now has one time: each earlier one had a timer of its own.
         let Both { left, right } = both;
         loop {
-            let time = if let Some((time, record)) = left.waiting.release(timer) {
+            let time = if let Some((time, record)) = left.waiting.release(timer, turn) {
                 left.latest.set(record, turn);
                 time
-            } else if let Some((time, record)) = right.waiting.release(timer) {
+            } else if let Some((time, record)) = right.waiting.release(timer, turn) {
                 right.latest.set(record, turn);
                 time
             } else {

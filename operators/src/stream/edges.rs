@@ -16,6 +16,28 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Ends the fused run of steps, so that the stream has a type that can be written down.
     ///
     /// It costs a few nanoseconds per record; without open steps nothing.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // Either is a `Stream<u64>`, whatever steps it has.
+    /// let numbers = |odd: bool| -> Stream<u64> {
+    ///     let numbers = flow.source(if odd { "odd" } else { "even" }, from_iter(0..3u64));
+    ///     match odd {
+    ///         true => numbers.map(|n| 2 * n + 1).erase(),
+    ///         false => numbers.map(|n| 2 * n).filter(|n| *n > 0).erase(),
+    ///     }
+    /// };
+    /// numbers(true).union(numbers(false)).sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// let mut all = results.take();
+    /// all.sort();
+    /// assert_eq!(all, [1, 2, 3, 4, 5]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn erase(self) -> Stream<T> {
         Stream::plain(self.close())
     }
@@ -95,6 +117,22 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
 
     /// Sets how many replicas make this stream: those of the vertex it comes from, with the steps fused to it
     /// (default: the flow's, or as many as the vertex before it has).
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("numbers", from_iter(0..3))
+    ///     .rebalance()
+    ///     .map(|n| n + 1)
+    ///     .with_parallelism(1) // one after the other
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [1, 2, 3]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn with_parallelism(self, replicas: usize) -> Stream<T> {
         let tail = self.close();
         tail.set_parallelism(replicas);
@@ -192,6 +230,18 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Ends the stream in a sink.
     ///
     /// The name is the identity of the sink: what it published is found again by it.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("words", from_iter(["to", "be"])).sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), ["to", "be"]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn sink<S: Sink<In = T>>(self, name: &str, sink: S) {
         let tail = self.close();
         let vertex = tail.scope.with(|graph| {

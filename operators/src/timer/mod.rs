@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use millstream_engine::time::{Timestamp, whole_micros};
 
-/// By which clock a timer goes off.
+/// By which time a timer goes off: that of the records, or that of the wall clock. (Beam's word.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Clock {
+pub(crate) enum TimeDomain {
     EventTime,
     ProcessingTime,
 }
 
-impl Clock {
-    pub(crate) const BOTH: [Clock; 2] = [Clock::EventTime, Clock::ProcessingTime];
+impl TimeDomain {
+    pub(crate) const BOTH: [TimeDomain; 2] = [TimeDomain::EventTime, TimeDomain::ProcessingTime];
 }
 
 /// How time is cut into ticks of one resolution. A timer is set to the first tick that is not earlier than its time:

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::timer::Clock;
+use crate::timer::TimeDomain;
 use crate::timer::wheel::{Node, Wheel};
 
-/// The timers a key has set, by both clocks, and where it hangs in their wheels.
+/// The timers a key has set, in both time domains, and where it hangs in their wheels.
 ///
 /// A key hangs in a wheel once, however many timers it has: no later than its first one. So timers that are set, taken
 /// back and set anew, as those that wait for silence are, touch the wheel only when the key's turn comes there.
@@ -15,7 +15,7 @@ pub(crate) struct KeyTimers {
     nodes: [Option<Node>; 2],
 }
 
-/// The ticks that are set, by one clock. Most keys have one timer, and no memory besides.
+/// The ticks that are set, in one time domain. Most keys have one timer, and no memory besides.
 #[derive(Default)]
 enum Set {
     #[default]
@@ -29,8 +29,8 @@ enum Set {
 impl KeyTimers {
     /// Sets a timer, if it is not.
     #[inline]
-    pub(crate) fn set(&mut self, clock: Clock, tick: u64) {
-        let set = &mut self.set[clock as usize];
+    pub(crate) fn set(&mut self, domain: TimeDomain, tick: u64) {
+        let set = &mut self.set[domain as usize];
         match set {
             Set::None => *set = Set::One(tick),
             Set::One(one) if *one == tick => {}
@@ -41,8 +41,8 @@ impl KeyTimers {
 
     /// Takes a timer back. Says whether it was set.
     #[inline]
-    pub(crate) fn cancel(&mut self, clock: Clock, tick: u64) -> bool {
-        let set = &mut self.set[clock as usize];
+    pub(crate) fn cancel(&mut self, domain: TimeDomain, tick: u64) -> bool {
+        let set = &mut self.set[domain as usize];
         match set {
             Set::One(one) if *one == tick => *set = Set::None,
             Set::None | Set::One(_) => return false,
@@ -59,8 +59,8 @@ impl KeyTimers {
 
     /// The first tick that is set.
     #[inline]
-    pub(crate) fn first(&self, clock: Clock) -> Option<u64> {
-        match &self.set[clock as usize] {
+    pub(crate) fn first(&self, domain: TimeDomain) -> Option<u64> {
+        match &self.set[domain as usize] {
             Set::None => None,
             Set::One(one) => Some(*one),
             Set::Many(ticks) => ticks.first().copied(),
@@ -68,8 +68,8 @@ impl KeyTimers {
     }
 
     /// All ticks that are set, in order.
-    pub(crate) fn iter(&self, clock: Clock) -> impl Iterator<Item = u64> {
-        let (one, many) = match &self.set[clock as usize] {
+    pub(crate) fn iter(&self, domain: TimeDomain) -> impl Iterator<Item = u64> {
+        let (one, many) = match &self.set[domain as usize] {
             Set::None => (None, None),
             Set::One(one) => (Some(*one), None),
             Set::Many(ticks) => (None, Some(ticks.iter().copied())),
@@ -82,16 +82,22 @@ impl KeyTimers {
         matches!(self.set, [Set::None, Set::None])
     }
 
-    /// The key's turn has come in the wheel of this clock: it hangs there no more.
+    /// The key's turn has come in the wheel of this domain: it hangs there no more.
     #[inline]
-    pub(crate) fn taken_down(&mut self, clock: Clock) {
-        self.nodes[clock as usize] = None;
+    pub(crate) fn taken_down(&mut self, domain: TimeDomain) {
+        self.nodes[domain as usize] = None;
     }
 
     /// Sees that the key has its turn no later than at `tick`; with none, that it has none.
     #[inline]
-    pub(crate) fn hang(&mut self, clock: Clock, wheel: &mut Wheel, owner: u32, tick: Option<u64>) {
-        let node = &mut self.nodes[clock as usize];
+    pub(crate) fn hang(
+        &mut self,
+        domain: TimeDomain,
+        wheel: &mut Wheel,
+        owner: u32,
+        tick: Option<u64>,
+    ) {
+        let node = &mut self.nodes[domain as usize];
         match (*node, tick) {
             (None, None) => {}
             (None, Some(tick)) => *node = Some(wheel.hang(owner, tick)),
@@ -114,16 +120,16 @@ mod tests {
         let mut timers = KeyTimers::default();
         let mut model = [BTreeSet::new(), BTreeSet::new()];
         for n in 0..20_000u64 {
-            let clock = Clock::BOTH[(n % 2) as usize];
-            let (tick, set) = (n * n % 7, &mut model[clock as usize]);
+            let domain = TimeDomain::BOTH[(n % 2) as usize];
+            let (tick, set) = (n * n % 7, &mut model[domain as usize]);
             if n / 7 % 2 == 0 {
-                timers.set(clock, tick);
+                timers.set(domain, tick);
                 set.insert(tick);
             } else {
-                assert_eq!(timers.cancel(clock, tick), set.remove(&tick));
+                assert_eq!(timers.cancel(domain, tick), set.remove(&tick));
             }
-            assert_eq!(timers.first(clock), set.first().copied());
-            assert!(timers.iter(clock).eq(set.iter().copied()));
+            assert_eq!(timers.first(domain), set.first().copied());
+            assert!(timers.iter(domain).eq(set.iter().copied()));
             assert_eq!(timers.is_empty(), model.iter().all(BTreeSet::is_empty));
         }
     }
@@ -131,16 +137,16 @@ mod tests {
     #[test]
     fn a_key_hangs_once_and_no_later_than_its_first_timer() {
         let (mut timers, mut wheel) = (KeyTimers::default(), Wheel::new());
-        let clock = Clock::EventTime;
+        let domain = TimeDomain::EventTime;
         for (tick, turn) in [(50, 50), (90, 50), (40, 40), (60, 40)] {
-            timers.hang(clock, &mut wheel, 7, Some(tick));
+            timers.hang(domain, &mut wheel, 7, Some(tick));
             assert_eq!(wheel.next_tick().map(|first| first <= turn), Some(true));
             assert_eq!(wheel.len(), 1);
         }
         assert_eq!(wheel.next_due(100), Some((7, 40)));
-        timers.taken_down(clock);
-        timers.hang(clock, &mut wheel, 7, Some(60));
-        timers.hang(clock, &mut wheel, 7, None);
+        timers.taken_down(domain);
+        timers.hang(domain, &mut wheel, 7, Some(60));
+        timers.hang(domain, &mut wheel, 7, None);
         assert_eq!((wheel.len(), wheel.next_due(100)), (0, None));
     }
 

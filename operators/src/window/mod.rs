@@ -51,12 +51,29 @@ pub struct Window {
 
 impl Window {
     /// Whether `time` lies in it.
+    ///
+    /// ```
+    /// use millstream_engine::time::Timestamp;
+    /// use millstream_operators::Window;
+    ///
+    /// let [start, end] = [0, 60].map(Timestamp::from_secs);
+    /// let minute = Window { start, end };
+    /// assert!(minute.contains(start) && !minute.contains(end));
+    /// ```
     #[inline]
     pub fn contains(self, time: Timestamp) -> bool {
         self.start <= time && time < self.end
     }
 
     /// Its last moment, a microsecond before its end: the timestamp of its results.
+    ///
+    /// ```
+    /// use millstream_engine::time::Timestamp;
+    /// use millstream_operators::Window;
+    ///
+    /// let [start, end] = [0, 60].map(Timestamp::from_secs);
+    /// assert_eq!(Window { start, end }.last(), Timestamp::from_micros(59_999_999));
+    /// ```
     pub fn last(self) -> Timestamp {
         Timestamp::from_micros(self.end.as_micros().saturating_sub(1))
     }

@@ -46,6 +46,8 @@ pub struct Session {
 
 impl Session {
     /// Sessions that end when so long nothing happens. (A microsecond at least; reckoned in whole ones.)
+    ///
+    /// [`Session`] has an example.
     pub fn gap(gap: Duration) -> Self {
         Session {
             gap: whole_micros(gap),

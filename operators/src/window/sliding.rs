@@ -39,6 +39,8 @@ pub struct Sliding {
 
 impl Sliding {
     /// Windows of this size, one beginning every `slide`. (Both a microsecond at least; reckoned in whole ones.)
+    ///
+    /// [`Sliding`] has an example.
     pub fn of(size: Duration, slide: Duration) -> Self {
         Sliding {
             size: whole_micros(size),
@@ -48,6 +50,16 @@ impl Sliding {
     }
 
     /// The same windows, each beginning so much later.
+    ///
+    /// ```
+    /// use millstream_engine::time::{Timestamp, minutes};
+    /// use millstream_operators::{Sliding, WindowAssigner};
+    ///
+    /// let windows = Sliding::of(minutes(10), minutes(10)).with_offset(minutes(3));
+    /// windows.assign(Timestamp::from_secs(0), &mut |window| {
+    ///     assert_eq!(window.start, Timestamp::from_secs(-7 * 60));
+    /// });
+    /// ```
     #[must_use]
     pub fn with_offset(mut self, offset: Duration) -> Self {
         self.offset = whole_micros(offset).checked_rem(self.slide).unwrap_or(0);

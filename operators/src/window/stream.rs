@@ -99,6 +99,8 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// [Sliding](crate::Sliding) ones are still made of slices until they end, unless the trigger counts records before
     /// that: then a record costs as much as the windows it is in.
     ///
+    /// [`Trigger`] has an example.
+    ///
     /// Source: triggers of Akidau et al., *The Dataflow Model*, VLDB 2015.
     pub fn trigger(mut self, trigger: Trigger) -> Self {
         self.trigger = trigger;

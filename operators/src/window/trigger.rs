@@ -111,6 +111,26 @@ impl Every {
     };
 
     /// When the watermark passes a multiple of `period`. (In windows of processing time: when that does.)
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::{Every, Trigger};
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // One a second, and every day what there is of it so far.
+    /// flow.source("hours", Generator::new(|n, _| n as i64).with_rate(1).with_count(60))
+    ///     .event_time(|hour| Timestamp::from_secs(hour * 3_600), Lateness::none())
+    ///     .window_all(Tumbling::of(days(7)))
+    ///     .trigger(Trigger::at_watermark().early(Every::time(days(1))))
+    ///     .aggregate("so-far", count())
+    ///     .map(|(), week| week.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [1, 25, 49, 60]); // with the record that begins the day
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn time(period: Duration) -> Self {
         Every {
             time: Some(whole_micros(period)),
@@ -119,6 +139,27 @@ impl Every {
     }
 
     /// When the wall clock passes a multiple of `period`.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::{Every, Trigger};
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // Ten a second, of one day, and once a second how many there are so far.
+    /// flow.source("numbers", Generator::new(|n, _| n).with_rate(10).with_count(25))
+    ///     .event_time(|_| Timestamp::EPOCH, Lateness::none())
+    ///     .window_all(Tumbling::of(days(1)))
+    ///     .trigger(Trigger::at_watermark().early(Every::processing_time(seconds(1))))
+    ///     .aggregate("so-far", count())
+    ///     .map(|(), day| day.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// let counts = results.take();
+    /// assert_eq!((counts.len(), counts.last()), (3, Some(&25)));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn processing_time(period: Duration) -> Self {
         Every {
             processing_time: Some(whole_micros(period)),
@@ -140,6 +181,14 @@ impl Every {
     }
 
     /// For either reason. (Of two of the same kind the more frequent one.)
+    ///
+    /// ```
+    /// use millstream_engine::time::{minutes, seconds};
+    /// use millstream_operators::Every;
+    ///
+    /// let often = Every::records(100).or(Every::processing_time(seconds(1)));
+    /// assert_eq!(often.or(Every::processing_time(minutes(1))), often);
+    /// ```
     #[must_use]
     pub fn or(self, other: Every) -> Self {
         Every {

@@ -30,6 +30,8 @@ pub struct Tumbling {
 
 impl Tumbling {
     /// Windows this long. (A microsecond at least; reckoned in whole ones.)
+    ///
+    /// [`Tumbling`] has an example.
     pub fn of(size: Duration) -> Self {
         Tumbling {
             size: whole_micros(size),
@@ -38,6 +40,8 @@ impl Tumbling {
     }
 
     /// The same windows, each beginning so much later.
+    ///
+    /// Whole sizes in it make no difference. [`Tumbling`] has an example.
     #[must_use]
     pub fn with_offset(mut self, offset: Duration) -> Self {
         self.offset = whole_micros(offset).checked_rem(self.size).unwrap_or(0);
@@ -45,6 +49,8 @@ impl Tumbling {
     }
 
     /// The window `time` lies in.
+    ///
+    /// [`Tumbling`] has an example.
     pub fn window_of(&self, time: Timestamp) -> Window {
         // Wide, because the first window of all begins before the first timestamp.
         let (time, size) = (i128::from(time.as_micros()), i128::from(self.size.max(1)));

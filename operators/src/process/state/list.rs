@@ -65,6 +65,8 @@ const AT_ONCE: usize = 1_000;
 
 impl<V> ListState<V> {
     /// An empty list, each item of which lives so long.
+    ///
+    /// [`ListState`] has an example.
     pub fn with_ttl(ttl: Ttl) -> Self {
         ListState {
             ttl,
@@ -73,12 +75,16 @@ impl<V> ListState<V> {
     }
 
     /// Adds an item at the end.
+    ///
+    /// [`ListState`] has an example.
     pub fn push<K, U>(&mut self, value: V, turn: &Turn<'_, K, U>) {
         self.items
             .push_back((value, self.ttl.expiry(turn.clocks())));
     }
 
     /// The items that live, in the order they were added.
+    ///
+    /// [`ListState`] has an example.
     pub fn iter<K, U>(&mut self, turn: &Turn<'_, K, U>) -> impl DoubleEndedIterator<Item = &V> {
         let (ttl, clocks) = (self.ttl, *turn.clocks());
         if ttl.is_refreshed_on_read() {
@@ -89,6 +95,36 @@ impl<V> ListState<V> {
     }
 
     /// Keeps the items that are asked for, of those that live.
+    ///
+    /// That is no write: what is kept lives no longer by it.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::ListState;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // An open order is forgotten when it is cancelled; each order tells how many are open.
+    /// flow.source("orders", from_iter([("open", 1), ("open", 2), ("cancel", 1), ("open", 3)]))
+    ///     .key_by(|_| ())
+    ///     .process_fn(
+    ///         "open",
+    ///         |(what, order), open: &mut ListState<u64>, turn| {
+    ///             match what {
+    ///                 "cancel" => open.retain(turn, |other| *other != order),
+    ///                 _ => open.push(order, turn),
+    ///             }
+    ///             turn.emit(open.iter(turn).count());
+    ///         },
+    ///         |_, _, _| {},
+    ///     )
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [1, 2, 1, 2]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn retain<K, U>(&mut self, turn: &Turn<'_, K, U>, mut keep: impl FnMut(&V) -> bool) {
         let (ttl, clocks) = (self.ttl, turn.clocks());
         // What this record does not see an earlier one may.
@@ -97,6 +133,8 @@ impl<V> ListState<V> {
     }
 
     /// Leaves no item.
+    ///
+    /// With nothing else in it the key is forgotten.
     pub fn clear(&mut self) {
         self.items.clear();
     }

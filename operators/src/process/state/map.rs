@@ -72,6 +72,8 @@ const AT_ONCE: usize = 1_000;
 
 impl<M: Ord + Clone, V> MapState<M, V> {
     /// An empty map, each entry of which lives so long.
+    ///
+    /// As [`ListState::with_ttl`](crate::ListState::with_ttl), which has an example.
     pub fn with_ttl(ttl: Ttl) -> Self {
         MapState {
             ttl,
@@ -81,6 +83,8 @@ impl<M: Ord + Clone, V> MapState<M, V> {
     }
 
     /// The value of an entry, if there is one and it lives.
+    ///
+    /// [`MapState`] has an example.
     pub fn get<K, U>(&mut self, entry: &M, turn: &Turn<'_, K, U>) -> Option<&V> {
         let refreshed = self.ttl.is_refreshed_on_read();
         self.live(entry, turn.clocks(), refreshed)
@@ -88,11 +92,40 @@ impl<M: Ord + Clone, V> MapState<M, V> {
     }
 
     /// The value of an entry, to be changed: that is a write.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::MapState;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("pages", from_iter(["home", "news", "home"]))
+    ///     .key_by(|_| "ann".to_owned())
+    ///     .process_fn(
+    ///         "views",
+    ///         |page, seen: &mut MapState<String, u64>, turn| match seen.get_mut(&page.to_owned(), turn) {
+    ///             Some(count) => {
+    ///                 *count += 1;
+    ///                 turn.emit((page, *count));
+    ///             }
+    ///             None => seen.insert(page.to_owned(), 1, turn),
+    ///         },
+    ///         |_, _, _| {},
+    ///     )
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [("home", 2)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn get_mut<K, U>(&mut self, entry: &M, turn: &Turn<'_, K, U>) -> Option<&mut V> {
         self.live(entry, turn.clocks(), true)
     }
 
     /// Writes an entry.
+    ///
+    /// [`MapState`] has an example.
     pub fn insert<K, U>(&mut self, entry: M, value: V, turn: &Turn<'_, K, U>) {
         let clocks = turn.clocks();
         if let Some(kept) = self.entries.get_mut(&entry) {
@@ -116,6 +149,33 @@ impl<M: Ord + Clone, V> MapState<M, V> {
     }
 
     /// Takes an entry out. Gives its value, if it lived.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::MapState;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // How many seconds passed between the two calls of a request.
+    /// flow.source("calls", from_iter([("a", 3), ("b", 5), ("a", 9)]))
+    ///     .key_by(|_| ())
+    ///     .process_fn(
+    ///         "took",
+    ///         |(request, second), begun: &mut MapState<String, i64>, turn| {
+    ///             match begun.remove(&request.to_owned(), turn) {
+    ///                 Some(first) => turn.emit((request, second - first)),
+    ///                 None => begun.insert(request.to_owned(), second, turn),
+    ///             }
+    ///         },
+    ///         |_, _, _| {},
+    ///     )
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [("a", 6)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn remove<K, U>(&mut self, entry: &M, turn: &Turn<'_, K, U>) -> Option<V> {
         let (entry, kept) = self.entries.remove_entry(entry)?;
         self.queue.remove(&(kept.queued, entry));
@@ -123,6 +183,31 @@ impl<M: Ord + Clone, V> MapState<M, V> {
     }
 
     /// The entries that live, sorted.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::MapState;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("parts", from_iter([(2, 'b'), (3, 'c'), (1, 'a')]))
+    ///     .key_by(|_| ())
+    ///     .process_fn(
+    ///         "in-order",
+    ///         |(number, part), parts: &mut MapState<u64, char>, turn| {
+    ///             parts.insert(number, part, turn);
+    ///             let so_far: String = parts.iter(turn).map(|(_, part)| *part).collect();
+    ///             turn.emit(so_far);
+    ///         },
+    ///         |_, _, _| {},
+    ///     )
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), ["b", "bc", "abc"]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn iter<K, U>(
         &mut self,
         turn: &Turn<'_, K, U>,

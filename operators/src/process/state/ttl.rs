@@ -73,17 +73,42 @@ const FLAGS: u32 = 2;
 
 impl Ttl {
     /// So long by event time.
+    ///
+    /// Reckoned in whole microseconds: one at least, some 73,000 years at most. [`Ttl`] has an example.
     pub fn event_time(duration: Duration) -> Self {
         // A duration too short to be told is the shortest there is, not none.
         Ttl((whole_micros(duration).clamp(1, i64::MAX >> FLAGS) as u64) << FLAGS)
     }
 
     /// So long by processing time.
+    ///
+    /// Reckoned as [`event_time`](Ttl::event_time) is.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Ttl;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // A minute apart, one is no repeat of the other.
+    /// let hourly = Generator::new(|n, _| n / 2).with_rate(1.0 / 3_600.0).with_count(4);
+    /// flow.source("alarms", hourly)
+    ///     .key_by(|alarm| *alarm)
+    ///     .dedup("once", Ttl::processing_time(minutes(1)))
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [0, 0, 1, 1]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn processing_time(duration: Duration) -> Self {
         Ttl(Ttl::event_time(duration).0 | BY_PROCESSING_TIME)
     }
 
     /// It begins anew with each read as well.
+    ///
+    /// [`Ttl`] has an example.
     #[must_use]
     pub fn refreshed_on_read(self) -> Self {
         Ttl(self.0 | REFRESHED_ON_READ)
@@ -191,6 +216,17 @@ pub struct Expiry {
 
 impl Expiry {
     /// When the first of both does.
+    ///
+    /// ```
+    /// use millstream_engine::time::Timestamp;
+    /// use millstream_operators::Expiry;
+    ///
+    /// let at = |second| Expiry {
+    ///     event_time: Some(Timestamp::from_secs(second)),
+    ///     ..Expiry::default()
+    /// };
+    /// assert_eq!(at(7).or(at(3)).or(Expiry::default()), at(3));
+    /// ```
     #[must_use]
     pub fn or(self, other: Expiry) -> Expiry {
         let first = |a: Option<Timestamp>, b: Option<Timestamp>| a.into_iter().chain(b).min();

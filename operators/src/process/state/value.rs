@@ -49,6 +49,8 @@ pub struct ValueState<V> {
 
 impl<V> ValueState<V> {
     /// No value; the one to come lives so long.
+    ///
+    /// [`Ttl`] has an example.
     pub fn with_ttl(ttl: Ttl) -> Self {
         ValueState {
             ttl,
@@ -58,23 +60,81 @@ impl<V> ValueState<V> {
     }
 
     /// The value, if there is one and it lives.
+    ///
+    /// [`ValueState`] has an example.
     pub fn get<K, U>(&mut self, turn: &Turn<'_, K, U>) -> Option<&V> {
         self.live(turn.clocks(), self.ttl.is_refreshed_on_read())
             .map(|value| &*value)
     }
 
     /// The value, to be changed: that is a write.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::ValueState;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // Every third.
+    /// flow.source("numbers", from_iter(1..=7))
+    ///     .key_by(|_| ())
+    ///     .process_fn(
+    ///         "third",
+    ///         |n, before: &mut ValueState<u32>, turn| match before.get_mut(turn) {
+    ///             Some(2) => {
+    ///                 before.clear();
+    ///                 turn.emit(n);
+    ///             }
+    ///             Some(count) => *count += 1,
+    ///             None => before.set(1, turn),
+    ///         },
+    ///         |_, _, _| {},
+    ///     )
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [3, 6]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn get_mut<K, U>(&mut self, turn: &Turn<'_, K, U>) -> Option<&mut V> {
         self.live(turn.clocks(), true)
     }
 
     /// Sets the value.
+    ///
+    /// [`ValueState`] has an example.
     pub fn set<K, U>(&mut self, value: V, turn: &Turn<'_, K, U>) {
         self.value = Some(value);
         self.refresh(turn.clocks());
     }
 
     /// Takes the value out.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::ValueState;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // In pairs.
+    /// flow.source("numbers", from_iter(1..=5))
+    ///     .key_by(|_| ())
+    ///     .process_fn(
+    ///         "pairs",
+    ///         |n, first: &mut ValueState<u32>, turn| match first.take(turn) {
+    ///             Some(first) => turn.emit((first, n)),
+    ///             None => first.set(n, turn),
+    ///         },
+    ///         |_, _, _| {},
+    ///     )
+    ///     .values()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [(1, 2), (3, 4)]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn take<K, U>(&mut self, turn: &Turn<'_, K, U>) -> Option<V> {
         let value = self.value.take();
         let is_live = self.ttl.is_live(self.expiry, turn.clocks());
@@ -83,6 +143,8 @@ impl<V> ValueState<V> {
     }
 
     /// Leaves no value.
+    ///
+    /// With nothing else in it the key is forgotten. The example of [`get_mut`](ValueState::get_mut) clears one.
     pub fn clear(&mut self) {
         self.value = None;
         self.expiry = Timestamp::MIN;

@@ -4,6 +4,7 @@ use millstream_engine::harness::{Harness, Script};
 use millstream_engine::time::Timestamp;
 use proptest::prelude::*;
 
+use crate::late::LateRecords;
 use crate::process::operator::Processing;
 use crate::process::{Process, Timer, Turn};
 use crate::testing::{at, entry, show};
@@ -12,7 +13,14 @@ pub(crate) fn harness<P: Process<String, i64>>(process: P) -> Harness
 where
     P::Out: std::fmt::Display,
 {
-    Harness::new(move |replica| Processing::new(process.clone(), &replica.vertex))
+    harness_with(process, LateRecords::Taken)
+}
+
+pub(crate) fn harness_with<P: Process<String, i64>>(process: P, late: LateRecords) -> Harness
+where
+    P::Out: std::fmt::Display,
+{
+    Harness::new(move |replica| Processing::new(process.clone(), &replica.vertex, late))
         .telling_waits()
         .with_keyed_input(entry)
         .with_output(show::<P::Out>)

@@ -7,6 +7,7 @@ use millstream_engine::outbox::Outbox;
 use millstream_engine::state::StateReader;
 
 use super::harness;
+use crate::late::LateRecords;
 use crate::process::operator::Processing;
 use crate::process::{Process, Timer, Turn};
 use crate::testing::{at, batch, outbox, sent, watermark};
@@ -114,7 +115,7 @@ pub(in crate::process) type UnderTest<P> = Processing<String, i64, P>;
 pub(in crate::process) fn under_test<P: Process<String, i64>>(
     process: P,
 ) -> (UnderTest<P>, Outbox) {
-    let processing = Processing::new(process, &"under-test".into());
+    let processing = Processing::new(process, &"under-test".into(), LateRecords::Taken);
     (processing, outbox::<Keyed<String, P::Out>>())
 }
 

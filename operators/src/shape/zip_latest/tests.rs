@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millstream_engine::batch::Batch;
 use millstream_engine::harness::Harness;
-use millstream_engine::runtime::Instant;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Given, at, entry, given_in_time, script, show};
+use crate::testing::{
+    Given, at, batch, collect, collect_late, entry, given_in_time, outbox, outbox_with_late,
+    script, show, watermark,
+};
 
 /// All records of both sides sorted, one after the other; what is `ttl` older is not seen.
 fn naive(left: &[Given], right: &[Given], ttl: i64) -> String {
@@ -43,7 +44,11 @@ proptest! {
         let shown = |_: &String, left: &i64, right: &i64| format!("{left},{right}");
         let life = Ttl::event_time(Duration::from_micros(ttl as u64));
         let harness = Harness::new(move |replica| ZipLatest::<String, i64, i64, _> {
-            both: Processing::new(Latest::new(life, shown), &replica.vertex),
+            both: Processing::new(
+                Latest::new(life, shown),
+                &replica.vertex,
+                LateRecords::Counted,
+            ),
         })
         .with_keyed_input(entry)
         .with_keyed_input(entry)
@@ -53,24 +58,43 @@ proptest! {
     }
 }
 
+fn sums(ttl: Ttl) -> ZipLatest<char, i64, i64, impl Process<char, Either<i64, i64>, Out = i64>> {
+    let latest = Latest::new(ttl, |_: &char, left: &i64, right: &i64| left + right);
+    ZipLatest {
+        both: Processing::new(latest, &"zip".into(), LateRecords::Given),
+    }
+}
+
 #[test]
 fn what_lives_by_processing_time_has_a_timer() {
-    let life = Ttl::processing_time(Duration::from_secs(1));
-    let latest = Latest::new(life, |_: &char, left: &i64, right: &i64| left + right);
-    let mut zip = ZipLatest::<char, i64, i64, _> {
-        both: Processing::new(latest, &"zip".into()),
-    };
-    let port = PortMaker::moving::<Keyed<char, i64>>();
-    let mut out = Outbox::new(vec![port.make_single()]);
-    let (time, arrival) = (at(1), Instant::from_nanos(0));
-    let mut batch = Batch::new(arrival);
-    let value = Keyed::new('a', 1i64);
-    batch.records.push(Record { time, value });
-    zip.on_batch(1, &mut AnyBatch::new(batch), &mut out)
+    let mut zip = sums(Ttl::processing_time(Duration::from_secs(1)));
+    let mut out = outbox::<Keyed<char, i64>>();
+    zip.on_batch(1, &mut batch([('a', 1i64, 1)]), &mut out)
         .unwrap();
     assert_eq!(zip.next_timer(), None);
-    let time = at(2);
-    zip.on_watermark(Watermark { time, arrival }, &mut out)
-        .unwrap();
+    zip.on_watermark(watermark(2), &mut out).unwrap();
     assert!(zip.next_timer().is_some());
+}
+
+#[test]
+fn late_records_of_both_sides_are_given_and_meet_nobody() {
+    type Late = Keyed<char, Either<i64, i64>>;
+    let (mut zip, mut out) = (
+        sums(Ttl::default()),
+        outbox_with_late::<Keyed<char, i64>, Late>(),
+    );
+    zip.on_watermark(watermark(10), &mut out).unwrap();
+    zip.on_batch(0, &mut batch([('a', 1i64, 9), ('a', 2, 10)]), &mut out)
+        .unwrap();
+    zip.on_batch(1, &mut batch([('a', 30i64, 11), ('b', 40, -1)]), &mut out)
+        .unwrap();
+    assert_eq!(out.take_late(), 2);
+    let late = [
+        (Keyed::new('a', Either::Left(1)), at(9)),
+        (Keyed::new('b', Either::Right(40)), at(-1)),
+    ];
+    assert_eq!(collect_late::<Late>(&mut out), late);
+    zip.on_end(&mut out).unwrap();
+    let (zipped, _) = collect::<Keyed<char, i64>>(&mut out);
+    assert_eq!(zipped, [Keyed::new('a', 32)]);
 }

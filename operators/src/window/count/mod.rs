@@ -1,5 +1,6 @@
 //! Windows of so many records.
 
+mod begun;
 mod expiry;
 mod operator;
 
@@ -85,6 +86,22 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Cuts a stream without keys into windows of `size` records: all meet in one replica, under the key `()`.
     ///
     /// As [`KeyedStream::count_window`] in all else.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("numbers", from_iter(1..=5))
+    ///     .count_window_all(2)
+    ///     .aggregate("sums", sum(|n: &i64| *n))
+    ///     .map(|(), result| result.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [3, 7, 5]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn count_window_all(self, size: u64) -> CountWindowedStream<(), T> {
         CountWindowedStream {
             is_one: true,
@@ -154,6 +171,11 @@ impl<K: Key, T: Send + 'static> CountWindowedStream<K, T> {
     }
 
     /// Computes one result for each window.
+    ///
+    /// The vertex and its state are called `name`. [`count_window`](KeyedStream::count_window) has an example.
+    ///
+    /// # Errors
+    /// Told when the flow starts: windows of no record, or that slide by none; a TTL by event time where there is none.
     pub fn aggregate<A>(self, name: &str, aggregate: A) -> WindowResults<K, A::Out>
     where
         A: Aggregate<T, State: Clone>,

@@ -1,6 +1,5 @@
 //! The operator of windows by count.
 
-use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use hashbrown::hash_table;
@@ -8,19 +7,21 @@ use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
 use millstream_engine::key::{KeyHash, Keyed};
 use millstream_engine::operator::{Operator, Step};
-use millstream_engine::outbox::{AnyPort, Outbox, Port};
-use millstream_engine::runtime::Instant;
+use millstream_engine::outbox::{AnyPort, Outbox};
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::{Explanation, Until, Wait};
-use serde::{Deserialize, Serialize};
 
 use super::Counts;
+use super::begun::{Begun, Results};
 use super::expiry::ExpiryQueue;
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key, KeyTable};
 use crate::process::{Clocks, Ttl};
-use crate::window::{Pane, Timing, Window, WindowResult};
+use crate::window::Timing;
+
+/// The piece of saved state that says how far event time had come.
+const WATERMARK: &str = "watermark";
 
 pub(super) struct CountWindows<K, T, A: Aggregate<T>> {
     counts: Counts,
@@ -33,32 +34,6 @@ pub(super) struct CountWindows<K, T, A: Aggregate<T>> {
     ending: Option<Vec<Entry<K, Begun<A::State>>>>,
     watermark: Timestamp,
     of: PhantomData<fn(T)>,
-}
-
-/// The windows of a key that are not full.
-#[derive(Serialize, Deserialize)]
-struct Begun<S> {
-    /// Records to leave out before the next window begins.
-    skip: u64,
-    /// Records since the first of these windows began.
-    seen: u64,
-    /// These records, in slices.
-    slices: VecDeque<Slice<S>>,
-    /// When the oldest record arrived whose result was not given yet; not known of what was restored.
-    #[serde(skip)]
-    arrival: Option<Instant>,
-    /// When the key expires, and under which moment it is in the queue.
-    expiry: Timestamp,
-    #[serde(skip)]
-    queued: Option<Timestamp>,
-}
-
-/// Records that are in the same windows.
-#[derive(Clone, Serialize, Deserialize)]
-struct Slice<S> {
-    state: S,
-    earliest: Timestamp,
-    latest: Timestamp,
 }
 
 impl<K: Key, T, A: Aggregate<T, State: Clone>> CountWindows<K, T, A> {
@@ -104,8 +79,6 @@ impl<K: Key, T, A: Aggregate<T, State: Clone>> CountWindows<K, T, A> {
         Ok(Step::Done)
     }
 }
-
-type Results<K, V> = Port<Keyed<K, WindowResult<K, V>>>;
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for CountWindows<K, T, A> {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
@@ -208,6 +181,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        state.put_piece(WATERMARK, &self.watermark)?;
         for entry in self.table.iter().chain(self.ending.iter().flatten()) {
             state.put(entry.hash, &(&entry.key, &entry.state))?;
         }
@@ -215,7 +189,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.watermark = state.frontier().unwrap_or(Timestamp::MIN);
+        self.watermark = state.least_piece()?.unwrap_or(Timestamp::MIN);
         for value in state.values::<(K, Begun<A::State>)>() {
             let (key, mut state) = value?;
             let hash = KeyHash::of(&key);
@@ -227,139 +201,6 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
         }
         Ok(())
     }
-}
-
-impl<S: Clone> Begun<S> {
-    fn new() -> Self {
-        Begun {
-            skip: 0,
-            seen: 0,
-            slices: VecDeque::new(),
-            arrival: None,
-            expiry: Timestamp::MIN,
-            queued: None,
-        }
-    }
-
-    /// Takes out all it has; its place in the queue stays.
-    fn begin_anew(&mut self) -> Self {
-        let fresh = Begun {
-            queued: self.queued,
-            ..Begun::new()
-        };
-        std::mem::replace(self, fresh)
-    }
-
-    /// Whether it is as for a key that was never seen.
-    fn is_fresh(&self) -> bool {
-        self.seen == 0 && self.skip == 0
-    }
-
-    /// Takes in a record; says whether that fills the first window.
-    fn add<T, A>(&mut self, counts: Counts, aggregate: &A, value: &T, time: Timestamp) -> bool
-    where
-        A: Aggregate<T, State = S>,
-    {
-        if self.skip > 0 {
-            self.skip -= 1;
-            return false;
-        }
-        match self.slices.back_mut() {
-            Some(slice) if !self.seen.is_multiple_of(counts.slice()) => {
-                aggregate.add(&mut slice.state, value);
-                slice.earliest = slice.earliest.min(time);
-                slice.latest = slice.latest.max(time);
-            }
-            _ => self.slices.push_back(Slice {
-                state: aggregate.init(value),
-                earliest: time,
-                latest: time,
-            }),
-        }
-        self.seen += 1;
-        self.seen >= counts.size
-    }
-
-    /// Takes out the first window, which is full, and goes on to the next.
-    fn slide<T, A>(&mut self, counts: Counts, aggregate: &A) -> Option<Slice<S>>
-    where
-        A: Aggregate<T, State = S>,
-    {
-        let Counts { size, slide } = counts;
-        if slide >= size {
-            (self.seen, self.skip) = (0, slide - size);
-            return combined(self.slices.drain(..), aggregate);
-        }
-        let whole = combined(self.slices.iter().cloned(), aggregate);
-        self.seen = size - slide;
-        let gone = (slide / counts.slice()) as usize;
-        self.slices.drain(..gone.min(self.slices.len()));
-        whole
-    }
-
-    /// All windows that have begun.
-    fn rest<T, A>(self, counts: Counts, aggregate: &A) -> impl Iterator<Item = Slice<S>>
-    where
-        A: Aggregate<T, State = S>,
-    {
-        let step = (counts.slide / counts.slice()).max(1) as usize;
-        let begins = (0..self.slices.len()).step_by(step);
-        begins.filter_map(move |first| combined(self.slices.iter().skip(first).cloned(), aggregate))
-    }
-}
-
-impl<S> Slice<S> {
-    /// Gives it though it is not full: at its last moment, or now.
-    fn push_early<K: Key, T, A>(
-        self,
-        hash: KeyHash,
-        key: K,
-        now: Timestamp,
-        aggregate: &A,
-        port: &mut Results<K, A::Out>,
-    ) where
-        A: Aggregate<T, State = S>,
-    {
-        let value = self.result(key.clone(), Timing::Early, aggregate);
-        let time = value.window.last().max(now);
-        port.push_keyed(hash, Keyed { hash, key, value }, time);
-    }
-
-    fn result<K, T, A>(self, key: K, timing: Timing, aggregate: &A) -> WindowResult<K, A::Out>
-    where
-        A: Aggregate<T, State = S>,
-    {
-        let end = self.latest.as_micros().saturating_add(1);
-        let window = Window {
-            start: self.earliest,
-            end: Timestamp::from_micros(end),
-        };
-        let pane = Pane {
-            timing,
-            ..Pane::ONLY
-        };
-        let value = aggregate.finish(self.state);
-        WindowResult {
-            key,
-            window,
-            pane,
-            value,
-        }
-    }
-}
-
-/// All slices in one.
-fn combined<S, T, A>(mut slices: impl Iterator<Item = Slice<S>>, aggregate: &A) -> Option<Slice<S>>
-where
-    A: Aggregate<T, State = S>,
-{
-    let mut whole = slices.next()?;
-    for slice in slices {
-        aggregate.merge(&mut whole.state, slice.state);
-        whole.earliest = whole.earliest.min(slice.earliest);
-        whole.latest = whole.latest.max(slice.latest);
-    }
-    Some(whole)
 }
 
 #[cfg(test)]

@@ -136,6 +136,8 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> TwoStageStream<K, T, W> {
     /// Computes one result for each key and window, as [`WindowedStream::aggregate`] does.
     ///
     /// The vertices are called `name` and, for the first stage, `name.local`.
+    ///
+    /// [`in_two_stages`](WindowedStream::in_two_stages) has an example.
     pub fn aggregate<A>(self, name: &str, aggregate: A) -> WindowResults<K, A::Out>
     where
         A: Aggregate<T, State: Clone>,
@@ -146,6 +148,31 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> TwoStageStream<K, T, W> {
 
     /// Like [`aggregate`](Self::aggregate), with the late records as a stream of its own, as
     /// [`WindowedStream::aggregate_with_late`] gives them.
+    ///
+    /// A record is late when the watermark of its own replica, before the shuffle, has passed the end of its last window.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # let (results, missed) = (Collect::new(), Collect::new());
+    /// # let (out, missed_out) = (results.clone(), missed.clone());
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// let seconds_of_visits = [5, 20, 3, 25];
+    /// let one_by_one = Generator::new(move |n, _| seconds_of_visits[n as usize]);
+    /// let (counts, late) = flow
+    ///     .source("visits", one_by_one.with_rate(10).with_count(4))
+    ///     .event_time(|second| Timestamp::from_secs(*second), Lateness::none())
+    ///     .key_by(|_| "page".to_owned())
+    ///     .window(Tumbling::of(seconds(10)))
+    ///     .in_two_stages()
+    ///     .aggregate_with_late("per-10-seconds", count());
+    /// counts.map(|_, result| result.value).sink("out", out.sink());
+    /// late.values().sink("missed", missed_out.sink());
+    /// # });
+    /// let report = flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [1, 2]);
+    /// assert_eq!((missed.take(), report.late()), (vec![3], 1));
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn aggregate_with_late<A>(
         self,
         name: &str,

@@ -21,21 +21,32 @@ fn row(n: u64) -> Row {
     )
 }
 
-/// The rows, as fast as they are taken or so many a second.
-fn rows(flow: &Scope, name: &str, shift: i64, rate: Option<u32>) -> KeyedStream<u64, Row> {
+/// How they come: as fast as they are taken or so many a second, and so many seconds out of order without being late.
+#[derive(Clone, Copy)]
+struct Coming {
+    rate: Option<u32>,
+    lateness: u64,
+}
+
+const NONE_LATE: Coming = Coming {
+    rate: None,
+    lateness: 80,
+};
+
+fn rows(flow: &Scope, name: &str, shift: i64, coming: Coming) -> KeyedStream<u64, Row> {
     let rows = Generator::new(move |n, _| {
         let (n, key, at) = row(n);
         (n, key, at * 4 + shift)
     });
     let rows = rows.with_count(RECORDS);
-    let rows = match rate {
+    let rows = match coming.rate {
         Some(rate) => rows.with_rate(rate),
         None => rows,
     };
     flow.source(name, rows)
         .event_time(
             |row| Timestamp::from_secs(row.2),
-            Lateness::bounded(seconds(80)),
+            Lateness::bounded(seconds(coming.lateness)),
         )
         .key_by(|row| row.1)
 }
@@ -53,18 +64,38 @@ enum Told {
     Zipped(u64, (u64, u64)),
 }
 
+/// A record that came too late for the one or for the other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Late {
+    Unsorted(Row),
+    Unzipped(Row),
+}
+
 /// For how many seconds the latest of each is remembered.
 const TTL: i64 = 40;
 
-fn sorted_and_zipped(out: &Collect<Told>, rate: Option<u32>) -> Flow {
-    let out = out.clone();
+fn sorted_and_zipped(out: &Collect<Told>, late: &Collect<Late>, coming: Coming) -> Flow {
+    let (out, late) = (out.clone(), late.clone());
     Flow::new("by-time", move |flow| {
-        let (left, right) = (rows(flow, "left", 0, rate), rows(flow, "right", 1, rate));
+        let (left, right) = (
+            rows(flow, "left", 0, coming),
+            rows(flow, "right", 1, coming),
+        );
         let both = left.clone().values().union(right.clone().values());
-        let sorted = both.key_by(|row| row.1).sort("in-order").entries();
+        let (sorted, unsorted) = both.key_by(|row| row.1).sort_with_late("in-order");
         let ttl = Ttl::event_time(seconds(TTL as u64));
-        let zipped = left.zip_latest("both", right, ttl, |_, left, right| (left.0, right.0));
+        let (zipped, unzipped) =
+            left.zip_latest_with_late("both", right, ttl, |_, left, right| (left.0, right.0));
+        let unzipped = unzipped.values().map(|late| match late {
+            Either::Left(row) | Either::Right(row) => Late::Unzipped(row),
+        });
+        unsorted
+            .values()
+            .map(Late::Unsorted)
+            .union(unzipped)
+            .sink("late", late.sink());
         sorted
+            .entries()
             .map(|(key, row)| Told::Sorted(key, row))
             .union(zipped.entries().map(|(key, pair)| Told::Zipped(key, pair)))
             .sink("out", out.sink());
@@ -85,7 +116,8 @@ fn by_key(told: impl IntoIterator<Item = Told>) -> ByKey {
     all
 }
 
-fn naive() -> ByKey {
+/// What comes of all but the late ones.
+fn naive(late: &BTreeSet<Late>) -> ByKey {
     let mut both: Vec<_> = all(0).into_iter().map(|row| (row.2, 0, row)).collect();
     both.extend(all(1).into_iter().map(|row| (row.2, 1, row)));
     both.sort_unstable();
@@ -93,7 +125,12 @@ fn naive() -> ByKey {
     let mut latest = BTreeMap::<u64, [Option<Row>; 2]>::new();
     let (mut told, mut forgotten) = (Vec::new(), 0);
     for (at, side, row) in both {
-        told.push(Told::Sorted(row.1, row));
+        if !late.contains(&Late::Unsorted(row)) {
+            told.push(Told::Sorted(row.1, row));
+        }
+        if late.contains(&Late::Unzipped(row)) {
+            continue;
+        }
         let latest = latest.entry(row.1).or_default();
         latest[side] = Some(row);
         if let [Some(left), Some(right)] = latest {
@@ -104,7 +141,7 @@ fn naive() -> ByKey {
         }
     }
     assert!(
-        told.len() > 50 && forgotten > 2,
+        !late.is_empty() || (told.len() > 50 && forgotten > 2),
         "{} and {forgotten}",
         told.len()
     );
@@ -113,9 +150,9 @@ fn naive() -> ByKey {
 
 #[test]
 fn order_and_the_latest_of_both_are_the_same_whatever_the_schedule() {
-    let (out, expected) = (Collect::new(), naive());
+    let (out, late, expected) = (Collect::new(), Collect::new(), naive(&BTreeSet::new()));
     each_seed(
-        &sorted_and_zipped(&out, None),
+        &sorted_and_zipped(&out, &late, NONE_LATE),
         &out,
         |seed, told, report| {
             assert_eq!(
@@ -125,10 +162,42 @@ fn order_and_the_latest_of_both_are_the_same_whatever_the_schedule() {
             );
         },
     );
-    let slow = sorted_and_zipped(&out, Some(1_000));
+    let coming = Coming {
+        rate: Some(1_000),
+        ..NONE_LATE
+    };
+    let slow = sorted_and_zipped(&out, &late, coming);
     each_stop(&slow, &out, millis(RECORDS), |seed, told, _| {
         assert_eq!(by_key(told), expected, "seed {seed}");
     });
+}
+
+#[test]
+fn what_is_late_is_given_apart_and_the_rest_is_as_if_it_had_never_come() {
+    let (out, late_out) = (Collect::new(), Collect::new());
+    let coming = Coming {
+        rate: Some(1_000),
+        lateness: 20,
+    };
+    let (mut unsorted, mut unzipped) = (0, 0);
+    let flow = sorted_and_zipped(&out, &late_out, coming);
+    each_seed(&flow, &out, |seed, told, report| {
+        let given = late_out.take();
+        let late: BTreeSet<_> = given.iter().cloned().collect();
+        assert_eq!(
+            (late.len(), report.late()),
+            (given.len(), given.len() as u64),
+            "seed {seed}"
+        );
+        assert_eq!(by_key(told), naive(&late), "seed {seed}");
+        let of = |vertex| report.vertex(vertex).unwrap().late;
+        unsorted += of("in-order");
+        unzipped += of("both");
+    });
+    assert!(
+        unsorted > 1_000 && unzipped > 1_000,
+        "{unsorted} and {unzipped}"
+    );
 }
 
 #[test]

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
-use millstream_engine::harness::Harness;
+use millstream_engine::harness::{Harness, saved};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Given, entry, given, script};
+use crate::testing::{Given, at, batch, entry, given, outbox, records_of, script, sent, watermark};
+use crate::window::WindowResult;
 use crate::{count, sum};
 
 fn harness(size: u64, slide: u64) -> Harness {
@@ -61,6 +62,36 @@ fn a_key_that_is_not_heard_of_for_long_is_forgotten() {
             &["c:0..1:OnTime:2:7@0 a:0..1:Early:1:1@0 b:0..1:OnTime:2:7@0 a:0..1:Early:1:6@0 |"],
         )
         .unwrap();
+}
+
+/// Where its input is idle at the barrier, the engine does not say how far time had come.
+#[test]
+fn behind_a_restart_it_knows_how_far_time_had_come() {
+    type Counted = Keyed<char, WindowResult<char, u64>>;
+    let (counts, ttl) = (
+        Counts { size: 2, slide: 2 },
+        Ttl::event_time(std::time::Duration::from_micros(30)),
+    );
+    let make = || CountWindows::<char, i64, _>::new(counts, ttl, count());
+    let (mut windows, mut out) = (make(), outbox::<Counted>());
+    windows.on_watermark(watermark(20), &mut out).unwrap();
+    let state = saved(8, |state| windows.snapshot(state)).unwrap();
+    assert_eq!(state.frontier, None);
+    let mut windows = make();
+    windows.restore(&StateReader::new(&state, 8, 0, 1)).unwrap();
+    let mut behind = batch([('a', 1i64, 5)]);
+    windows.on_batch(0, &mut behind, &mut out).unwrap();
+    let state = saved(8, |state| windows.snapshot(state)).unwrap();
+    windows.on_end(&mut out).unwrap();
+    let (early, _) = records_of::<Counted>(&mut out, 0);
+    assert_eq!(early[0].time, at(20), "not behind the watermark");
+    // Its life began at the watermark.
+    let mut windows = make();
+    windows.restore(&StateReader::new(&state, 8, 0, 1)).unwrap();
+    for (time, expired) in [(49, 0), (50, 1)] {
+        windows.on_watermark(watermark(time), &mut out).unwrap();
+        assert_eq!(sent(&mut out).0, expired, "at {time}");
+    }
 }
 
 /// The records of each key, cut every `slide`.

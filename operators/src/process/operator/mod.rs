@@ -1,47 +1,45 @@
-//! The operator that runs a process.
+//! The operator that runs a process: records, and timers that go off.
+
+mod ending;
+mod saved;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use millstream_engine::Result;
 use millstream_engine::batch::{AnyBatch, Record};
-use millstream_engine::key::{KeyHash, Keyed};
+use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::{Explanation, Until, Wait};
-use millstream_engine::{Error, Result};
 
-use crate::keyed::{Entry, Key, KeySlots, prefetch};
+use crate::keyed::{Key, KeySlots, prefetch};
+use crate::late::{LateRecords, put_late, set_aside};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
-use crate::process::turn::{LeftOut, Moment, Phase, Timer, Turn};
-use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
+use crate::process::turn::{Moment, Noted, Phase, Timer, Turn};
+use crate::timer::{KeyTimers, Ticks, TimeDomain, Wheel};
 use crate::waits::LOOKED_AT;
+use ending::Ending;
 
 /// Timers that go off before the task is let look around, though they put nothing out.
 const AT_ONCE: usize = 4_096;
-/// So many timers may each of those that are set at the end lead to, on average.
-const FOLLOWING: u64 = 1_000;
-/// The piece of saved state that says how far event time had come.
-const WATERMARK: &str = "watermark";
 
 /// One replica: a process, its keys and their timers.
 pub(crate) struct Processing<K, T, P: Process<K, T>> {
     process: P,
     vertex: Arc<str>,
+    late: LateRecords,
     pub(super) keys: KeySlots<K, Kept<P::State>>,
     ticks: Ticks,
-    /// In which keys hang until they have their turn, by each clock.
+    /// In which keys hang until they have their turn, in each time domain.
     pub(super) wheels: [Wheel; 2],
     /// The last one whose timers have all gone off.
     watermark: Option<Timestamp>,
-    /// How many timers may yet go off, once the input has ended.
-    left_at_end: Option<u64>,
-    /// The keys that `on_end` is yet to be called for, once no timer is left.
-    leaving: Option<Vec<Entry<K, Kept<P::State>>>>,
-    /// In this call.
-    left_out: LeftOut,
+    ending: Ending<K, P::State>,
+    noted: Noted,
     of: PhantomData<fn(T)>,
 }
 
@@ -60,31 +58,30 @@ impl<S> Kept<S> {
     }
 }
 
-/// A key as it is saved, with the times of its timers.
-type Saved<K, S> = (K, S, Vec<Timestamp>, Vec<Timestamp>);
-
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
-    pub(crate) fn new(process: P, vertex: &Arc<str>) -> Self {
+    pub(crate) fn new(process: P, vertex: &Arc<str>, late: LateRecords) -> Self {
         Processing {
             ticks: Ticks::of(process.timer_resolution()),
             wheels: [Wheel::new(), Wheel::new()],
             process,
             vertex: vertex.clone(),
+            late,
             keys: KeySlots::new(),
             watermark: None,
-            left_at_end: None,
-            leaving: None,
-            left_out: LeftOut::default(),
+            ending: Ending::not_yet(),
+            noted: Noted::default(),
             of: PhantomData,
         }
     }
 
     /// The moment of a call that is about nothing in event time.
-    fn moment(&self, processing_time: Timestamp) -> Moment {
+    fn moment(&self, out: &Outbox) -> Moment {
+        let processing_time = out.processing_time();
         let time = self.watermark.unwrap_or(processing_time);
         let passed = self.watermark.unwrap_or(Timestamp::MIN);
         Moment {
             time,
+            arrival: out.arrival(),
             watermark: self.watermark,
             clocks: Clocks {
                 event_time: passed,
@@ -96,16 +93,24 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         }
     }
 
-    /// Hands records to the process.
+    /// Hands records to the process; those that are late never get there, unless it takes them.
     pub(crate) fn take(
         &mut self,
         records: impl Iterator<Item = Record<Keyed<K, T>>>,
         out: &mut Outbox,
     ) -> Result<()> {
-        let mut moment = self.moment(out.processing_time());
+        let mut moment = self.moment(out);
         let watermark = self.watermark.unwrap_or(Timestamp::MIN);
-        let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
+        let from = match self.late {
+            LateRecords::Taken => Timestamp::MIN,
+            LateRecords::Counted | LateRecords::Given => watermark,
+        };
+        let (port, mut late) = (out.port(0)?, Vec::new());
         for record in records {
+            if record.time < from {
+                set_aside(&mut late, record);
+                continue;
+            }
             let Keyed { hash, key, value } = record.value;
             let kept = || Kept::of(self.process.state());
             let (owner, spare) = self.keys.slot_of(hash, key, kept);
@@ -122,21 +127,20 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
-                left_out: &mut self.left_out,
+                noted: &mut self.noted,
             };
             self.process.on_record(value, state, &mut turn);
             self.settle(owner);
         }
-        let LeftOut { late, repeats } = std::mem::take(&mut self.left_out);
-        out.count_late(late);
-        out.count_repeats(repeats);
-        Ok(())
+        self.noted.tell(out);
+        let gives = self.late == LateRecords::Given;
+        put_late(late, gives.then_some(|value: T| value), out)
     }
 
     /// Gives their turn to the keys that have one in a wheel until `until`, or until there is enough to send.
     fn go_off(
         &mut self,
-        clock: Clock,
+        domain: TimeDomain,
         until: u64,
         mut moment: Moment,
         out: &mut Outbox,
@@ -145,19 +149,19 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         for number in 0..AT_ONCE {
             if number % prefetch::GROUP == 0 {
                 self.keys
-                    .prefetch_slots(self.wheels[clock as usize].owners());
+                    .prefetch_slots(self.wheels[domain as usize].owners());
             }
-            let Some((owner, tick)) = self.wheels[clock as usize].next_due(until) else {
+            let Some((owner, tick)) = self.wheels[domain as usize].next_due(until) else {
                 return Ok(Step::Done);
             };
             let time = self.ticks.time(tick);
-            moment.first_ticks[clock as usize] = tick;
-            let timer = match clock {
-                Clock::EventTime => {
+            moment.first_ticks[domain as usize] = tick;
+            let timer = match domain {
+                TimeDomain::EventTime => {
                     (moment.time, moment.clocks.event_time) = (time, time);
                     Timer::EventTime(time)
                 }
-                Clock::ProcessingTime => Timer::ProcessingTime(time),
+                TimeDomain::ProcessingTime => Timer::ProcessingTime(time),
             };
             self.turn_at(owner, tick, timer, moment, port)?;
             if port.is_full() {
@@ -180,11 +184,9 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             return Ok(());
         };
         let Kept { state, timers } = &mut entry.state;
-        timers.taken_down(timer.clock());
-        if timers.cancel(timer.clock(), tick) {
-            if let Some(left) = &mut self.left_at_end {
-                *left = left.checked_sub(1).ok_or_else(|| endless(&self.vertex))?;
-            }
+        timers.taken_down(timer.domain());
+        if timers.cancel(timer.domain(), tick) {
+            self.ending.goes_off(&self.vertex)?;
             let mut turn = Turn {
                 key: &entry.key,
                 hash: entry.hash,
@@ -192,7 +194,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 port,
                 timers,
                 moment,
-                left_out: &mut self.left_out,
+                noted: &mut self.noted,
             };
             self.process.on_timer(timer, state, &mut turn);
         } else {
@@ -202,11 +204,11 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         Ok(())
     }
 
-    /// The first timer that is set by this clock, and how many keys have one (of very many, at most so many: where
-    /// state expires by this clock, its keys count as well).
-    fn first_timer(&self, clock: Clock) -> Option<(Timestamp, usize)> {
-        let wheel = &self.wheels[clock as usize];
-        let timer_of = |owner| self.keys.get(owner)?.state.timers.first(clock);
+    /// The first timer that is set in this domain, and how many keys have one (of very many, at most so many: where
+    /// state expires in this domain, its keys count as well).
+    fn first_timer(&self, domain: TimeDomain) -> Option<(Timestamp, usize)> {
+        let wheel = &self.wheels[domain as usize];
+        let timer_of = |owner| self.keys.get(owner)?.state.timers.first(domain);
         let timers = wheel.owners().take(LOOKED_AT).filter_map(timer_of);
         let (mut first, mut of) = (None, 0);
         for timer in timers {
@@ -231,26 +233,18 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             true => Expiry::default(),
             false => state.next_expiry(),
         };
-        for (clock, expiry) in Clock::BOTH
+        for (domain, expiry) in TimeDomain::BOTH
             .into_iter()
             .zip([next.event_time, next.processing_time])
         {
             let expiry = expiry.map(|time| self.ticks.from(time));
-            let first = timers.first(clock).into_iter().chain(expiry).min();
-            timers.hang(clock, &mut self.wheels[clock as usize], owner, first);
+            let first = timers.first(domain).into_iter().chain(expiry).min();
+            timers.hang(domain, &mut self.wheels[domain as usize], owner, first);
         }
         if is_empty && timers.is_empty() {
             self.keys.remove(owner);
         }
     }
-}
-
-#[cold]
-fn endless(vertex: &str) -> Error {
-    Error::user(format!(
-        "the timers of `{vertex}` go on setting timers though the input has ended: in `on_timer`, ask \
-         `turn.has_ended()` before setting the next one"
-    ))
 }
 
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, P> {
@@ -264,10 +258,11 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
-        let mut moment = self.moment(out.processing_time());
+        let mut moment = self.moment(out);
         moment.watermark = Some(watermark.time);
         let until = self.ticks.until(watermark.time);
-        let step = self.go_off(Clock::EventTime, until, moment, out)?;
+        let step = self.go_off(TimeDomain::EventTime, until, moment, out)?;
+        self.noted.tell(out);
         if step == Step::Done {
             self.watermark = Some(watermark.time);
         }
@@ -275,111 +270,41 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        let tick = self.wheels[Clock::ProcessingTime as usize].next_tick()?;
+        let tick = self.wheels[TimeDomain::ProcessingTime as usize].next_tick()?;
         Some(self.ticks.time(tick))
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
-        let now = out.processing_time();
-        let until = self.ticks.until(now);
-        self.go_off(Clock::ProcessingTime, until, self.moment(now), out)
+        let until = self.ticks.until(out.processing_time());
+        let step = self.go_off(TimeDomain::ProcessingTime, until, self.moment(out), out)?;
+        self.noted.tell(out);
+        Ok(step)
     }
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        let mut moment = self.moment(out.processing_time());
-        if self.leaving.is_none() {
-            let keys = &self.keys;
-            self.left_at_end.get_or_insert_with(|| {
-                let set = |kept: &Kept<_>| kept.timers.iter(Clock::EventTime).count() as u64;
-                let set: u64 = keys.iter().map(|(_, entry)| set(&entry.state)).sum();
-                (set + 1).saturating_mul(FOLLOWING)
-            });
-            moment.phase = Phase::Ending;
-            let step = self.go_off(Clock::EventTime, u64::MAX, moment, out)?;
-            if step == Step::More {
-                return Ok(step);
-            }
-            self.leaving = Some(self.keys.take_all());
-        }
-        moment.phase = Phase::Over;
-        moment.clocks.event_time = Timestamp::MAX;
-        let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
-        while let Some(entry) = self.leaving.as_mut().and_then(Vec::pop) {
-            let Entry { hash, key, state } = entry;
-            let Kept {
-                mut state,
-                mut timers,
-            } = state;
-            state.expire(&moment.clocks);
-            if state.is_empty() {
-                continue;
-            }
-            let mut turn = Turn {
-                key: &key,
-                hash,
-                spare: None,
-                port,
-                timers: &mut timers,
-                moment,
-                left_out: &mut self.left_out,
-            };
-            self.process.on_end(&mut state, &mut turn);
-            if port.is_full() {
-                return Ok(Step::More);
-            }
-        }
-        Ok(Step::Done)
+        let step = self.end(out)?;
+        self.noted.tell(out);
+        Ok(step)
     }
 
     fn explain(&self, why: &mut Explanation) {
-        for clock in Clock::BOTH {
-            let Some((first, of)) = self.first_timer(clock) else {
+        for domain in TimeDomain::BOTH {
+            let Some((first, of)) = self.first_timer(domain) else {
                 continue;
             };
-            let until = match clock {
-                Clock::EventTime => Until::Watermark(first),
-                Clock::ProcessingTime => Until::ProcessingTime(first),
+            let until = match domain {
+                TimeDomain::EventTime => Until::Watermark(first),
+                TimeDomain::ProcessingTime => Until::ProcessingTime(first),
             };
             why.waits(Wait::new(self.process.timer_name(), until).first_of(of));
         }
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(WATERMARK, &self.watermark)?;
-        for (_, entry) in self.keys.iter() {
-            let Kept {
-                state: kept,
-                timers,
-            } = &entry.state;
-            let set = Clock::BOTH.map(|clock| {
-                let ticks = timers.iter(clock);
-                ticks.map(|tick| self.ticks.time(tick)).collect::<Vec<_>>()
-            });
-            state.put(entry.hash, &(&entry.key, kept, &set[0], &set[1]))?;
-        }
-        let none: [Timestamp; 0] = [];
-        for entry in self.leaving.iter().flatten() {
-            let (key, kept) = (&entry.key, &entry.state.state);
-            state.put(entry.hash, &(key, kept, &none[..], &none[..]))?;
-        }
-        Ok(())
+        self.save(state)
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.watermark = state.least_piece::<Option<Timestamp>>()?.flatten();
-        let fresh = self.process.state();
-        for value in state.values::<Saved<K, P::State>>() {
-            let (key, mut state, of_event, of_processing) = value?;
-            state.adopt(&fresh);
-            let mut kept = Kept::of(state);
-            for (clock, times) in Clock::BOTH.into_iter().zip([of_event, of_processing]) {
-                for time in times {
-                    kept.timers.set(clock, self.ticks.from(time));
-                }
-            }
-            let (owner, _) = self.keys.slot_of(KeyHash::of(&key), key, || kept);
-            self.settle(owner);
-        }
-        Ok(())
+        self.take_over(state)
     }
 }
