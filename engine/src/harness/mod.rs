@@ -133,7 +133,8 @@ impl Harness {
     }
 
     /// It [explains](Operator::explain) beforehand all that speaks when the watermark, or processing time, has come
-    /// to something. (That it tells of nothing which should have spoken already holds for all.)
+    /// to something, when an input ends, or when it is polled. (That it tells of nothing which should have spoken
+    /// already holds for all.)
     #[must_use]
     pub fn telling_waits(mut self) -> Self {
         self.tells_waits = true;

@@ -66,6 +66,8 @@ pub(super) struct Play<'a> {
     /// How far time has come at the operator, and behind it.
     pub(super) watermark: Option<Watermark>,
     promised: Option<Watermark>,
+    /// How many records were put out when an operator was polled.
+    pub(super) answers: usize,
     processing_time: Timestamp,
     pub(super) calls: usize,
 }
@@ -104,6 +106,7 @@ impl<'a> Play<'a> {
             told: Vec::new(),
             watermark: None,
             promised: None,
+            answers: 0,
             processing_time: Timestamp::EPOCH,
             calls: 0,
         };
@@ -248,13 +251,14 @@ impl<'a> Play<'a> {
 
     /// Tells the operator that one of its inputs has ended.
     async fn input_end(&mut self, input: usize) -> Result<()> {
+        let told = (self.waits_for_end_of(input), self.records());
         let arrival = self.arrival();
         let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
             out.begin(arrival, PartitionId(0));
             operator.on_input_end(input, out)
         };
         while self.step(tell).await? == Step::More {}
-        Ok(())
+        self.hold_to_the_end(input, told)
     }
 
     /// Processing time has come to `time`: timers that are due go off.
@@ -289,12 +293,11 @@ impl<'a> Play<'a> {
         self.hold_to_what_it_told(Until::processing_time, self.processing_time, told)
     }
 
-    /// How many records there are in the output.
+    /// How many records there are in the output, those aside that waited for an answer.
     pub(super) fn records(&self) -> usize {
         let items = self.outcome.outputs.iter().flat_map(|script| &script.items);
-        items
-            .filter(|item| matches!(item, Item::Record(..)))
-            .count()
+        let records = items.filter(|item| matches!(item, Item::Record(..)));
+        records.count() - self.answers
     }
 
     /// One step of all replicas.

@@ -1,5 +1,6 @@
 //! Processing time, and what is told of what waits.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::*;
@@ -96,4 +97,106 @@ fn what_waits_is_told_while_it_does() {
         complaint.contains("waits for 1970-01-01T00:00:00.000007Z, though"),
         "{complaint}"
     );
+}
+
+/// Puts its records out when its second input has ended, or when it is polled.
+#[derive(Default)]
+struct Waits {
+    kept: Vec<(u64, Timestamp)>,
+    polled: bool,
+    until: Option<Until>,
+}
+
+impl Waits {
+    fn put_out(&mut self, out: &mut Outbox) -> Result<()> {
+        for (value, time) in self.kept.drain(..) {
+            out.port::<u64>(0)?.push(value, time);
+        }
+        Ok(())
+    }
+}
+
+impl Operator for Waits {
+    fn on_batch(&mut self, _: usize, batch: &mut AnyBatch, _: &mut Outbox) -> Result<()> {
+        let records = batch.of::<u64>()?.records.drain(..);
+        self.kept
+            .extend(records.map(|record| (record.value, record.time)));
+        Ok(())
+    }
+
+    fn on_input_end(&mut self, input: usize, out: &mut Outbox) -> Result<Step> {
+        if input == 1 {
+            self.put_out(out)?;
+        }
+        Ok(Step::Done)
+    }
+
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.put_out(out)?;
+        Ok(Step::Done)
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>, out: &mut Outbox) -> Poll<Result<()>> {
+        if self.polled {
+            self.put_out(out)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        if let Some(until) = &self.until
+            && !(self.kept.is_empty() && self.polled)
+        {
+            why.waits(Wait::new("the record", until.clone()));
+        }
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        state.put_piece("kept", &self.kept)
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        for piece in state.pieces::<Vec<(u64, Timestamp)>>() {
+            self.kept.extend(piece?.1);
+        }
+        Ok(())
+    }
+}
+
+fn waits(polled: bool, until: Option<Until>) -> Result<Outcome, Mismatch> {
+    let new = move |_: &Replica| Waits {
+        polled,
+        until: until.clone(),
+        ..Waits::default()
+    };
+    let read = |text: &str| text.parse::<u64>().unwrap();
+    Harness::new(new)
+        .with_input(read)
+        .with_input(read)
+        .with_output(|n: &u64| n.to_string())
+        .telling_waits()
+        .outcome(&["1@1 2@2 |", "|"])
+}
+
+#[test]
+fn what_waits_for_an_answer_or_an_end_is_told_too() {
+    let complaint = |polled, until| waits(polled, until).unwrap_err().to_string();
+    let (input, from) = (1, Vec::new());
+    let end = Until::InputEnd { input, from };
+    assert!(waits(true, Some(Until::Answer)).is_ok());
+    let silent = complaint(true, None);
+    assert!(silent.contains("speaks with an answer"), "{silent}");
+    let silent = complaint(false, None);
+    assert!(
+        silent.contains("at the end of input 1, and did not"),
+        "{silent}"
+    );
+    // Both go on telling when nothing waits any more.
+    let wrong = complaint(false, Some(end));
+    assert!(
+        wrong.contains("the end of input 1, which has come"),
+        "{wrong}"
+    );
+    let wrong = complaint(false, Some(Until::Answer));
+    assert!(wrong.contains("though nothing is in flight"), "{wrong}");
 }

@@ -24,6 +24,7 @@ fn harness(as_of: AsOf) -> Harness {
         .with_keyed_input(entry)
         .with_output(show::<String>)
         .with_output(|late: &Keyed<String, i64>| format!("{}=0:{}", late.key, late.value))
+        .telling_waits()
 }
 
 fn micros(micros: u64) -> Duration {

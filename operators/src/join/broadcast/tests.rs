@@ -32,6 +32,7 @@ fn harness(settings: BroadcastTable) -> Harness {
     .with_input(entry)
     .with_input(update)
     .with_output(String::clone)
+    .telling_waits()
 }
 
 #[test]

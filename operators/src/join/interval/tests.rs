@@ -24,6 +24,7 @@ fn harness<P: Pairing<String, i64, i64, Out = String>>(interval: Interval, pairi
         .with_keyed_input(entry)
         .with_output(show::<String>)
         .with_output(show_late)
+        .telling_waits()
 }
 
 #[test]

@@ -36,6 +36,7 @@ where
         .with_keyed_input(entry)
         .with_output(show::<String>)
         .with_output(show_late)
+        .telling_waits()
 }
 
 #[test]
@@ -210,6 +211,7 @@ proptest! {
             .with_keyed_input(entry)
             .with_keyed_input(entry)
             .with_output(show::<String>)
+            .telling_waits()
             .with_output(|late: &Keyed<String, OneOf3<i64, i64, i64>>| {
                 let (input, value) = match late.value {
                     OneOf3::First(value) => (0, value),
