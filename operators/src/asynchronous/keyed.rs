@@ -9,7 +9,7 @@ use millstream_engine::plan::{OperatorVertex, Replica};
 use millstream_engine::state::{State, StateKind};
 
 use super::by_key::{StateGuard, WithState};
-use super::call::{Ask, Call, Surely, never};
+use super::call::{Ask, Call, Surely};
 use super::calls::{Calls, Repeats};
 use super::failure::{Cause, FailedCall, OnFailure};
 use super::operator::{AsyncCalls, Failure, Terms};
@@ -51,10 +51,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         Fut: Future<Output = U> + Send + 'static,
         R: Repeats<T>,
     {
-        let on_failure = match calls.skips_failures {
-            true => OnFailure::Skip,
-            false => OnFailure::Fail(never),
-        };
+        let on_failure = OnFailure::new(calls.skips_failures);
         let call = move || {
             let f = f.clone();
             Ask::new(move |record| f(record).map(Surely))
@@ -211,10 +208,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         Fut: Future<Output = U> + Send + 'static,
         R: Repeats<T>,
     {
-        let on_failure = match calls.skips_failures {
-            true => OnFailure::Skip,
-            false => OnFailure::Fail(never),
-        };
+        let on_failure = OnFailure::new(calls.skips_failures);
         let call = move || {
             let f = f.clone();
             WithState::<K, S, _, _>::new(move |state, record| f(state, record).map(Surely))

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::OperatorVertex;
 
-use super::call::{Ask, Surely, never};
+use super::call::{Ask, Surely};
 use super::calls::{Calls, Repeats};
 use super::failure::{Cause, FailedCall, OnFailure};
 use super::operator::{AsyncCalls, Terms};
@@ -52,10 +52,7 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
         Fut: Future<Output = U> + Send + 'static,
         R: Repeats<T>,
     {
-        let on_failure = match calls.skips_failures {
-            true => OnFailure::Skip,
-            false => OnFailure::Fail(never),
-        };
+        let on_failure = OnFailure::new(calls.skips_failures);
         let fused = self.fuse(vertex(name), "map_async", move |replica, pipe| {
             let f = f.clone();
             let call = Ask::new(move |record| f(record).map(Surely));
