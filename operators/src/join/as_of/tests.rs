@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::join::testing::{
-    Came, batch, came, collect_late, given_and_late, outbox_with_late, shown,
+    Came, batch, came, collect_late, given_and_late, outbox_with_late, show_late, shown,
 };
 use crate::testing::{at, collect, entry, given, in_steps, outbox, script, show, watermark};
 
@@ -23,7 +23,7 @@ fn harness(as_of: AsOf) -> Harness {
         .with_keyed_input(entry)
         .with_keyed_input(entry)
         .with_output(show::<String>)
-        .with_output(|late: &Keyed<String, i64>| format!("{}=0:{}", late.key, late.value))
+        .with_output(show_late)
         .telling_waits()
 }
 
@@ -62,37 +62,46 @@ fn an_inner_join_leaves_out_what_has_no_version() {
 }
 
 /// The version with the highest time that is not later, the last to come of several: of those that came before the
-/// watermark had passed the record.
+/// watermark had passed the record. Late are records the watermark has passed, and versions that another one has followed
+/// by then, or that have run out.
 fn naive(came: &[Came], ttl: Option<i64>) -> (Vec<String>, u64) {
     let (mut results, mut late) = (String::new(), Vec::new());
-    for record in came {
-        if record.time < record.watermark {
+    let runs_out = |version: &Came, at: i64| ttl.is_some_and(|ttl| version.time + ttl < at);
+    let of =
+        |input: usize, key: char| move |other: &&Came| (other.input, other.key) == (input, key);
+    for (place, record) in came.iter().enumerate() {
+        let Came {
+            input,
+            key,
+            value,
+            time,
+            watermark,
+        } = *record;
+        let versions = came.iter().filter(of(1, key));
+        let mut before = came[..place].iter().filter(of(1, key));
+        let is_late = match input {
+            0 => time < watermark,
+            _ => {
+                runs_out(record, watermark)
+                    || before.any(|other| time < other.time && other.time <= watermark)
+            }
+        };
+        if is_late {
             late.push(*record);
-        } else if record.input == 0 {
-            let holding = came.iter().filter(|version| {
-                (version.input, version.key) == (1, record.key)
-                    && version.time <= record.time
-                    && version.watermark <= record.time
-            });
+        } else if input == 0 {
+            let holding =
+                versions.filter(|version| version.time <= time && version.watermark <= time);
             let latest = holding.max_by_key(|version| version.time);
-            let latest =
-                latest.filter(|version| ttl.is_none_or(|ttl| record.time <= version.time + ttl));
+            let latest = latest.filter(|version| !runs_out(version, time));
             let pair = shown(
                 &String::new(),
-                Some(&record.value),
+                Some(&value),
                 latest.map(|version| &version.value),
             );
-            results += &record.shows(pair, record.time);
+            results += &record.shows(pair, time);
         }
     }
-    let (mut given, count) = given_and_late(results, &late);
-    given[1] = late
-        .iter()
-        .filter(|record| record.input == 0)
-        .map(Came::late)
-        .collect::<String>()
-        + "|";
-    (given, count)
+    given_and_late(results, &late)
 }
 
 proptest! {
@@ -146,24 +155,35 @@ fn at_once_means_from_what_has_come_so_far() {
 }
 
 #[test]
-fn a_late_record_is_left_out_and_a_late_version_holds_from_then_on() {
-    let mut operator = numbers(AsOf::caught_up());
-    let mut out = outbox_with_late::<Row, Keyed<u32, u32>>();
+fn late_is_a_record_behind_the_watermark_and_a_version_that_none_can_meet() {
+    let ttl = micros(10);
+    let mut operator = numbers(AsOf::caught_up().with_ttl(ttl));
+    let mut out = outbox_with_late::<Row, Keyed<u32, Either<u32, u32>>>();
     operator.on_watermark(watermark(20), &mut out).unwrap();
+    // That of 9 has run out; that of 12 is followed by one that came before it, that of 16 is not.
+    let versions = [(1, 5, 9), (1, 6, 15), (1, 7, 12), (1, 8, 16)];
     operator
-        .on_batch(1, &mut batch([(1, 7, 15)]), &mut out)
+        .on_batch(1, &mut batch(versions), &mut out)
         .unwrap();
     operator
         .on_batch(0, &mut batch([(1, 1, 19), (1, 2, 20)]), &mut out)
         .unwrap();
-    assert_eq!(out.take_late(), 2);
-    let late = collect_late::<Keyed<u32, u32>>(&mut out);
-    assert_eq!(late, [(Keyed::new(1, 1), at(19))], "the version is no loss");
+    assert_eq!(out.take_late(), 3);
+    let late = collect_late::<Keyed<u32, Either<u32, u32>>>(&mut out);
+    let expected = [
+        (Either::Right(5), 9),
+        (Either::Right(7), 12),
+        (Either::Left(1), 19),
+    ];
+    assert_eq!(
+        late,
+        expected.map(|(late, time)| (Keyed::new(1, late), at(time)))
+    );
     operator.on_watermark(watermark(21), &mut out).unwrap();
     let (rows, _) = collect::<Row>(&mut out);
     assert_eq!(
         rows.iter().map(|row| row.value).collect::<Vec<_>>(),
-        [(2, Some(7))]
+        [(2, Some(8))]
     );
 }
 
