@@ -9,6 +9,7 @@ mod event_time;
 mod flow;
 mod join;
 mod keyed;
+mod late;
 mod pipe;
 mod process;
 mod scope;

@@ -12,8 +12,8 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
 use super::due_keys::DueKeys;
-use super::late::{put_late, set_aside};
 use crate::keyed::{Key, prefetch};
+use crate::late::{put_late, set_aside};
 use crate::waits::LOOKED_AT;
 
 /// How the records of a key are matched, and what is kept of them.

@@ -23,7 +23,6 @@ mod deadlines;
 mod due_keys;
 mod interval;
 mod keyed;
-mod late;
 mod lookup;
 mod pairing;
 #[cfg(test)]
@@ -43,8 +42,8 @@ use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::OperatorVertex;
 
 use crate::keyed::{Key, KeyedStream};
+use crate::late::LATE;
 use crate::scope::Tail;
-use late::LATE;
 
 /// Holds for a key type and itself. (A bound of its own, so that the compiler names the mistake.)
 #[diagnostic::on_unimplemented(

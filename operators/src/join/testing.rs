@@ -8,7 +8,7 @@ use millstream_engine::key::Keyed;
 use millstream_engine::outbox::{Outbox, PortMaker};
 use millstream_engine::time::Timestamp;
 
-use super::late::LATE;
+use crate::late::LATE;
 use crate::stream::Either;
 use crate::testing::{self, entry, records_of};
 

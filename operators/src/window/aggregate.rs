@@ -10,13 +10,14 @@ use millstream_engine::time::whole_micros;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, KeyedStream};
+use crate::late::LATE;
 use crate::scope::Tail;
 use crate::window::general::{Clock, GeneralWindows, Rules};
 use crate::window::once::WindowAggregate;
 use crate::window::open::Spans;
 use crate::window::sliced::sliced;
 use crate::window::tumbling::gcd;
-use crate::window::{LATE, Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check};
+use crate::window::{Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check};
 
 /// The keyed stream of what windows come to.
 pub type WindowResults<K, V> = KeyedStream<K, WindowResult<K, V>>;

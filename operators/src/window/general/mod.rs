@@ -24,7 +24,8 @@ use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
-use crate::window::{LATE, Panes, Timing, Trigger, Window, WindowAssigner};
+use crate::late::LATE;
+use crate::window::{Panes, Timing, Trigger, Window, WindowAssigner};
 use moments::{Ends, Now, Pulses};
 use slot::{Kept, Slot};
 use slots::Slots;

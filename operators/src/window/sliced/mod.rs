@@ -31,7 +31,8 @@ use millstream_engine::{Error, Result};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key, KeySlots, prefetch};
-use crate::window::{LATE, Pane, Sliding, Window, WindowAssigner, WindowResult};
+use crate::late::LATE;
+use crate::window::{Pane, Sliding, Window, WindowAssigner, WindowResult};
 use cut::Cut;
 use daba::Daba;
 use fold::{Fold, Retracting, Slices};

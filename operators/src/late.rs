@@ -1,4 +1,4 @@
-//! What comes too late for a join.
+//! What comes too late: it is counted, and given where the user wants it.
 
 use millstream_engine::Result;
 use millstream_engine::batch::Record;
@@ -7,18 +7,18 @@ use millstream_engine::outbox::{Outbox, Port};
 
 use crate::keyed::Key;
 
-/// The output of late records.
-pub(super) const LATE: usize = 1;
+/// The output of late records, of every operator that gives them.
+pub(crate) const LATE: usize = 1;
 
 /// Sets a late record aside: out of the way of the others.
 #[cold]
 #[inline(never)]
-pub(super) fn set_aside<T>(late: &mut Vec<Record<T>>, record: Record<T>) {
+pub(crate) fn set_aside<T>(late: &mut Vec<Record<T>>, record: Record<T>) {
     late.push(record);
 }
 
-/// Counts the late records of a batch and, if the join gives them, puts out what `late_of` makes of each.
-pub(super) fn put_late<K: Key, T, U: Send + 'static>(
+/// Counts the late records of a batch and, if the operator gives them, puts out what `late_of` makes of each.
+pub(crate) fn put_late<K: Key, T, U: Send + 'static>(
     late: Vec<Record<Keyed<K, T>>>,
     late_of: Option<impl Fn(T) -> U>,
     out: &mut Outbox,
