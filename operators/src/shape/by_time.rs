@@ -7,6 +7,7 @@ use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::by_time::insert_by_time;
 use crate::process::{KeyState, Timer, Turn};
 
 /// Records by time; of equal times, in the order they came.
@@ -33,9 +34,7 @@ impl<T> ByTime<T> {
             turn.count_late();
             return;
         }
-        let place = self.0.partition_point(|(other, _)| *other <= time);
-        self.0.insert(place, (time, record));
-        if place == 0 {
+        if insert_by_time(&mut self.0, (time, record), |(time, _)| *time) == 0 {
             self.set_timer(turn);
         }
     }

@@ -12,6 +12,7 @@ use millstream_engine::time::Timestamp;
 
 use super::AsOf;
 use super::versions::Versions;
+use crate::by_time::insert_by_time;
 use crate::join::keyed::{KeyedJoin, Matching, put};
 use crate::join::pairing::Pairing;
 use crate::keyed::Key;
@@ -108,8 +109,7 @@ fn take_records<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
             if as_of.waits {
                 let number = join.keys.place(hash, key);
                 if let Some((_, _, (_, waiting))) = join.keys.get_mut(number) {
-                    let place = waiting.partition_point(|(other, _)| *other <= time);
-                    waiting.insert(place, (time, value));
+                    insert_by_time(waiting, (time, value), |(time, _)| *time);
                 }
                 join.keys.due_behind(number, time);
                 return;
