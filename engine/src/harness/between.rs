@@ -64,13 +64,22 @@ impl Play<'_> {
     }
 
     pub(super) async fn poll(&mut self, index: usize) -> Result<Poll<()>> {
+        let told = (self.replicas[index].waits_for_an_answer(), self.records());
         let UnderTest { operator, out } = &mut self.replicas[index];
         let polled = poll_fn(|cx| Poll::Ready(operator.poll(cx, out))).await;
-        self.collect(index)?;
+        self.answered(index, polled.is_ready(), told)?;
         match polled {
             Poll::Ready(outcome) => outcome.map(Poll::Ready),
             Poll::Pending => Ok(Poll::Pending),
         }
+    }
+
+    /// Takes what a replica put out when it was polled.
+    fn answered(&mut self, index: usize, is_ready: bool, told: (bool, usize)) -> Result<()> {
+        self.collect(index)?;
+        self.hold_to_answers(index, is_ready, told)?;
+        self.answers += self.records() - told.1;
+        Ok(())
     }
 
     pub(super) async fn make_room(&mut self, index: usize) -> Result<()> {
@@ -91,15 +100,16 @@ impl Play<'_> {
 
     /// Waits until polling the operator brought something.
     async fn wait(&mut self, index: usize) -> Result<()> {
+        let told = (self.replicas[index].waits_for_an_answer(), self.records());
         let UnderTest { operator, out } = &mut self.replicas[index];
         let had_room = operator.has_room();
-        poll_fn(|cx| match operator.poll(cx, out) {
+        let is_ready = poll_fn(|cx| match operator.poll(cx, out) {
             Poll::Pending if !has_output(out) && operator.has_room() == had_room => Poll::Pending,
-            Poll::Pending => Poll::Ready(Ok(())),
-            ready => ready,
+            Poll::Pending => Poll::Ready(Ok(false)),
+            Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
         })
         .await?;
-        self.collect(index)?;
+        self.answered(index, is_ready, told)?;
         self.promise();
         Ok(())
     }

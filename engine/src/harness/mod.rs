@@ -57,6 +57,7 @@ use crate::operator::Operator;
 use crate::plan::Replica;
 use crate::state::{StateKind, StateWriter, VertexState};
 use modes::Mode;
+use run::Played;
 use typed::{Input, Output};
 
 /// An operator under test, with what tells its records from text. See the [module](self).
@@ -132,7 +133,8 @@ impl Harness {
     }
 
     /// It [explains](Operator::explain) beforehand all that speaks when the watermark, or processing time, has come
-    /// to something. (That it tells of nothing which should have spoken already holds for all.)
+    /// to something, when an input ends, or when it is polled. (That it tells of nothing which should have spoken
+    /// already holds for all.)
     #[must_use]
     pub fn telling_waits(mut self) -> Self {
         self.tells_waits = true;
@@ -142,7 +144,8 @@ impl Harness {
     /// Checks that `inputs`, one text for each input, become `outputs`, in every mode.
     ///
     /// Where a text of `outputs` has watermarks, their places count too: with batches of one.
-    /// With several inputs no record may be late: whether it is would depend on the order they come in.
+    /// With several inputs no record may be late: whether it is depends on the order they come in, which
+    /// [`check_against`](Self::check_against) asks for.
     ///
     /// # Errors
     /// What differs, in which mode.
@@ -159,13 +162,89 @@ impl Harness {
                 return Err(Mismatch::new(&Mode::plain(), what));
             }
         }
-        match outputs.len() == outcome.outputs.len() {
-            true => Ok(()),
-            false => Err(Mismatch::new(
-                &Mode::plain(),
-                "the number of outputs differs".to_owned(),
-            )),
-        }
+        self.has_outputs(outputs.len())
+            .map_err(|what| Mismatch::new(&Mode::plain(), what))
+    }
+
+    /// Checks that `inputs`, one text for each input, become what `model` makes of them, in every mode: a text for each
+    /// output, without watermarks, and how many records are counted as late.
+    ///
+    /// The model is told what came in the order of that mode, each item with the number of its input. Watermarks are
+    /// those of all inputs together, as the operator is told them: what is earlier than the last one before it is late.
+    ///
+    /// ```
+    /// # use millstream_engine::batch::AnyBatch;
+    /// # use millstream_engine::harness::{Harness, Item};
+    /// # use millstream_engine::operator::{Operator, Step};
+    /// # use millstream_engine::outbox::Outbox;
+    /// # use millstream_engine::state::{StateReader, StateWriter};
+    /// # use millstream_engine::time::{Timestamp, Watermark};
+    /// /// Leaves out, and counts, what is late.
+    /// struct InTime(Timestamp);
+    /// # impl Operator for InTime {
+    /// #     fn on_batch(&mut self, _: usize, batch: &mut AnyBatch, out: &mut Outbox) -> millstream_engine::Result<()> {
+    /// #         for record in batch.of::<String>()?.records.drain(..) {
+    /// #             match record.time < self.0 {
+    /// #                 true => out.count_late(1),
+    /// #                 false => out.port(0)?.push(record.value, record.time),
+    /// #             }
+    /// #         }
+    /// #         Ok(())
+    /// #     }
+    /// #     fn on_watermark(&mut self, watermark: Watermark, _: &mut Outbox) -> millstream_engine::Result<Step> {
+    /// #         self.0 = watermark.time;
+    /// #         Ok(Step::Done)
+    /// #     }
+    /// #     fn snapshot(&mut self, state: &mut StateWriter) -> millstream_engine::Result<()> {
+    /// #         state.put_piece("watermark", &self.0)
+    /// #     }
+    /// #     fn restore(&mut self, state: &StateReader) -> millstream_engine::Result<()> {
+    /// #         self.0 = state.least_piece()?.unwrap_or(Timestamp::MIN);
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    ///
+    /// let harness = Harness::new(|_| InTime(Timestamp::MIN))
+    ///     .with_input(str::to_owned)
+    ///     .with_input(str::to_owned)
+    ///     .with_output(String::clone);
+    /// let model = |came: &[(usize, Item)]| {
+    ///     let (mut watermark, mut text, mut late) = (Timestamp::MIN, String::new(), 0);
+    ///     for (_input, item) in came {
+    ///         match item {
+    ///             Item::Record(_, time) if *time < watermark => late += 1,
+    ///             Item::Record(value, time) => text += &format!("{value}@{} ", time.as_micros()),
+    ///             Item::Watermark(time) => watermark = *time,
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     (vec![text + "|"], late)
+    /// };
+    /// // Whether `c` is late: that depends on where the end of the second input comes.
+    /// harness.check_against(&["a@5 ^9 c@7 |", "b@5 ^6 |"], model).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// What differs, in which mode.
+    pub fn check_against(
+        &self,
+        inputs: &[&str],
+        model: impl Fn(&[(usize, Item)]) -> (Vec<String>, u64),
+    ) -> Result<(), Mismatch> {
+        let _ = self.play_all(inputs, |mode, Played { outcome, told }, _| {
+            let (texts, late) = model(told);
+            let outputs = texts.iter().map(|text| text.parse());
+            let expected = Outcome {
+                outputs: outputs.collect::<Result<_>>().map_err(Mismatch::in_text)?,
+                late,
+                untimed: 0,
+                ahead: 0,
+            };
+            self.has_outputs(texts.len())
+                .and_then(|()| self.compare(&expected, outcome, "by the model"))
+                .map_err(|what| Mismatch::new(mode, what))
+        })?;
+        Ok(())
     }
 
     /// What comes of `inputs`, the same in every mode; shown as with batches of one.
@@ -173,6 +252,18 @@ impl Harness {
     /// # Errors
     /// What differs between modes, or what sentence of the contract is broken.
     pub fn outcome(&self, inputs: &[&str]) -> Result<Outcome, Mismatch> {
+        self.play_all(inputs, |mode, Played { outcome, .. }, first| {
+            self.compare(&first.outcome, outcome, "with batches of one")
+                .map_err(|what| Mismatch::new(mode, what))
+        })
+    }
+
+    /// Plays `inputs` in every mode, the plain one first, and has each play looked at, beside that one. Gives its outcome.
+    fn play_all(
+        &self,
+        inputs: &[&str],
+        look: impl Fn(&Mode, &Played, &Played) -> Result<(), Mismatch>,
+    ) -> Result<Outcome, Mismatch> {
         let scripts: Vec<Script> = inputs
             .iter()
             .map(|text| text.parse())
@@ -184,27 +275,32 @@ impl Harness {
             let what = "it does not repeat itself (contract, sentence 11)".to_owned();
             return Err(Mismatch::new(&plain, what));
         }
+        look(&plain, &first, &first)?;
         for mode in modes::all(&scripts, self.inputs.iter().all(Input::is_keyed)) {
-            let other = self.play(&scripts, &mode)?;
-            self.compare(&first, &other)
-                .map_err(|what| Mismatch::new(&mode, what))?;
+            look(&mode, &self.play(&scripts, &mode)?, &first)?;
         }
-        Ok(first)
+        Ok(first.outcome)
     }
 
-    fn compare(&self, expected: &Outcome, got: &Outcome) -> Result<(), String> {
+    fn has_outputs(&self, number: usize) -> Result<(), String> {
+        match number == self.outputs.len() {
+            true => Ok(()),
+            false => Err("the number of outputs differs".to_owned()),
+        }
+    }
+
+    /// Compares with what is expected `by` somebody.
+    fn compare(&self, expected: &Outcome, got: &Outcome, by: &str) -> Result<(), String> {
         for (index, (a, b)) in expected.outputs.iter().zip(&got.outputs).enumerate() {
             let (a, b) = (a.without_watermarks(), b.without_watermarks());
             if self.comparable(&a) != self.comparable(&b) {
-                return Err(format!(
-                    "output {index}: with batches of one `{a}`, here `{b}`"
-                ));
+                return Err(format!("output {index}: {by} `{a}`, here `{b}`"));
             }
         }
         let counted = |outcome: &Outcome| (outcome.late, outcome.untimed, outcome.ahead);
         if counted(expected) != counted(got) {
             return Err(format!(
-                "late, without time, too far ahead: {:?} with batches of one, here {:?}",
+                "late, without time, too far ahead: {:?} {by}, here {:?}",
                 counted(expected),
                 counted(got)
             ));

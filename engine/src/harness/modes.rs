@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Script;
+use super::{Item, Script};
 use crate::random::SplitMix64;
 
 /// One way to play scripts.
@@ -177,6 +177,24 @@ fn drawn_order(random: &mut SplitMix64, lengths: &[usize]) -> Vec<usize> {
         order.swap(last, random.below(last as u64 + 1) as usize);
     }
     order
+}
+
+/// The items of all scripts with their input, in this order; if it is empty, each input in turn.
+pub(super) fn in_order<'s>(scripts: &'s [Script], order: &[usize]) -> Vec<(usize, &'s Item)> {
+    let mut left: Vec<_> = scripts.iter().map(|script| script.items.iter()).collect();
+    let longest = scripts
+        .iter()
+        .map(|script| script.items.len())
+        .max()
+        .unwrap_or(0);
+    let turns: Vec<usize> = match order {
+        [] => (0..longest).flat_map(|_| 0..scripts.len()).collect(),
+        order => order.to_vec(),
+    };
+    turns
+        .into_iter()
+        .filter_map(|input| Some((input, left.get_mut(input)?.next()?)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One play of the scripts.
 
-use super::modes::{Cuts, Mode};
+use super::modes::{Cuts, Mode, in_order};
+use super::script::first_late;
 use super::typed::{Dealing, Written};
 use super::{Harness, Item, Mismatch, Outcome, Script};
 use crate::batch::{AnyBatch, PartitionId};
@@ -22,7 +23,7 @@ const BATCHES_OF_A_STEP: usize = 64;
 
 impl Harness {
     /// Plays the scripts in this mode.
-    pub(super) fn play(&self, scripts: &[Script], mode: &Mode) -> Result<Outcome, Mismatch> {
+    pub(super) fn play(&self, scripts: &[Script], mode: &Mode) -> Result<Played, Mismatch> {
         let played = runtime::simulate(1, async {
             let mut play = Play::new(self, mode, scripts.len())?;
             play.run(scripts).await?;
@@ -32,18 +33,27 @@ impl Harness {
             .map_err(|stalled| Error::internal(stalled.to_string()))
             .flatten()
             .map_err(|error: Error| Mismatch::new(mode, error.to_string()))?;
-        let outcome = play.outcome;
-        let in_time = scripts.iter().all(|script| script.late().is_none());
+        let Play { outcome, told, .. } = play;
+        let in_time = first_late(told.iter().map(|(_, item)| item)).is_none();
         let timed = scripts.iter().all(Script::has_watermarks);
-        if let Some(late) = outcome.outputs.iter().find_map(Script::late)
+        let mut outputs = outcome.outputs.iter();
+        if let Some(late) = outputs.find_map(|script| first_late(&script.items))
             && in_time
             && timed
         {
             let what = format!("{late:?} is earlier than the watermark before it");
             return Err(Mismatch::new(mode, what));
         }
-        Ok(outcome)
+        Ok(Played { outcome, told })
     }
+}
+
+/// What came of a play, and of what.
+#[derive(PartialEq)]
+pub(super) struct Played {
+    pub(super) outcome: Outcome,
+    /// What the operator was told, in order, with the number of the input. Watermarks are those of all inputs together.
+    pub(super) told: Vec<(usize, Item)>,
 }
 
 pub(super) struct Play<'a> {
@@ -52,9 +62,12 @@ pub(super) struct Play<'a> {
     pub(super) replicas: Vec<UnderTest>,
     inputs: Vec<Progress>,
     outcome: Outcome,
+    told: Vec<(usize, Item)>,
     /// How far time has come at the operator, and behind it.
     pub(super) watermark: Option<Watermark>,
     promised: Option<Watermark>,
+    /// How many records were put out when an operator was polled.
+    pub(super) answers: usize,
     processing_time: Timestamp,
     pub(super) calls: usize,
 }
@@ -90,8 +103,10 @@ impl<'a> Play<'a> {
                 untimed: 0,
                 ahead: 0,
             },
+            told: Vec::new(),
             watermark: None,
             promised: None,
+            answers: 0,
             processing_time: Timestamp::EPOCH,
             calls: 0,
         };
@@ -137,6 +152,9 @@ impl<'a> Play<'a> {
         let mut batch: Vec<Written> = Vec::new();
         let items = in_order(scripts, &self.mode.order);
         for (index, &(input, item)) in items.iter().enumerate() {
+            if !matches!(item, Item::Watermark(_)) {
+                self.told.push((input, item.clone()));
+            }
             match item {
                 Item::Record(value, time) => {
                     batch.push((value.clone(), *time));
@@ -158,7 +176,7 @@ impl<'a> Play<'a> {
                         arrival: self.arrival(),
                     };
                     self.inputs[input] = Progress::At(Frontier::At(watermark));
-                    self.rise().await?;
+                    self.rise(input).await?;
                 }
                 Item::ProcessingTime(time) => self.tick(*time).await?,
                 Item::End => {
@@ -166,7 +184,7 @@ impl<'a> Play<'a> {
                     if self.inputs.len() > 1 {
                         self.input_end(input).await?;
                     }
-                    self.rise().await?;
+                    self.rise(input).await?;
                 }
             }
         }
@@ -205,8 +223,8 @@ impl<'a> Play<'a> {
         self.called().await
     }
 
-    /// Tells the operator how far time has come, if that is further than before.
-    async fn rise(&mut self) -> Result<()> {
+    /// Tells the operator how far time has come, now that `input` got on, if that is further than before.
+    async fn rise(&mut self, input: usize) -> Result<()> {
         let live = self.inputs.iter().filter_map(|progress| match progress {
             Progress::At(frontier) => Some(*frontier),
             Progress::Ended => None,
@@ -222,6 +240,7 @@ impl<'a> Play<'a> {
         }
         let told = (self.first_wait(Until::watermark), self.records());
         self.watermark = Some(watermark);
+        self.told.push((input, Item::Watermark(watermark.time)));
         let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
             out.begin(watermark.arrival, PartitionId(0));
             operator.on_watermark(watermark, out)
@@ -232,13 +251,14 @@ impl<'a> Play<'a> {
 
     /// Tells the operator that one of its inputs has ended.
     async fn input_end(&mut self, input: usize) -> Result<()> {
+        let told = (self.waits_for_end_of(input), self.records());
         let arrival = self.arrival();
         let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
             out.begin(arrival, PartitionId(0));
             operator.on_input_end(input, out)
         };
         while self.step(tell).await? == Step::More {}
-        Ok(())
+        self.hold_to_the_end(input, told)
     }
 
     /// Processing time has come to `time`: timers that are due go off.
@@ -273,12 +293,11 @@ impl<'a> Play<'a> {
         self.hold_to_what_it_told(Until::processing_time, self.processing_time, told)
     }
 
-    /// How many records there are in the output.
+    /// How many records there are in the output, those aside that waited for an answer.
     pub(super) fn records(&self) -> usize {
         let items = self.outcome.outputs.iter().flat_map(|script| &script.items);
-        items
-            .filter(|item| matches!(item, Item::Record(..)))
-            .count()
+        let records = items.filter(|item| matches!(item, Item::Record(..)));
+        records.count() - self.answers
     }
 
     /// One step of all replicas.
@@ -351,24 +370,6 @@ impl<'a> Play<'a> {
     fn arrival(&self) -> Instant {
         Instant::from_nanos(self.calls as u64)
     }
-}
-
-/// The items of all scripts with their input, in this order; if it is empty, each input in turn.
-fn in_order<'s>(scripts: &'s [Script], order: &[usize]) -> Vec<(usize, &'s Item)> {
-    let mut left: Vec<_> = scripts.iter().map(|script| script.items.iter()).collect();
-    let longest = scripts
-        .iter()
-        .map(|script| script.items.len())
-        .max()
-        .unwrap_or(0);
-    let turns: Vec<usize> = match order {
-        [] => (0..longest).flat_map(|_| 0..scripts.len()).collect(),
-        order => order.to_vec(),
-    };
-    turns
-        .into_iter()
-        .filter_map(|input| Some((input, left.get_mut(input)?.next()?)))
-        .collect()
 }
 
 fn emptied(batch: &AnyBatch) -> Result<()> {

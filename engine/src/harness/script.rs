@@ -108,19 +108,19 @@ impl Script {
             .iter()
             .any(|item| matches!(item, Item::Watermark(_)))
     }
+}
 
-    /// The first record that is earlier than a watermark before it.
-    pub(super) fn late(&self) -> Option<&Item> {
-        let mut watermark = Timestamp::MIN;
-        self.items.iter().find(|item| match item {
-            Item::Record(_, time) => *time < watermark,
-            Item::Watermark(time) => {
-                watermark = watermark.max(*time);
-                false
-            }
-            Item::ProcessingTime(_) | Item::End => false,
-        })
-    }
+/// The first record that is earlier than a watermark before it.
+pub(super) fn first_late<'i>(items: impl IntoIterator<Item = &'i Item>) -> Option<&'i Item> {
+    let mut watermark = Timestamp::MIN;
+    items.into_iter().find(|item| match item {
+        Item::Record(_, time) => *time < watermark,
+        Item::Watermark(time) => {
+            watermark = watermark.max(*time);
+            false
+        }
+        Item::ProcessingTime(_) | Item::End => false,
+    })
 }
 
 #[cfg(test)]
@@ -158,7 +158,7 @@ mod tests {
             script("a@1 b@2")
         );
         assert_eq!(
-            script("a@1 ^3 b@3 c@2").late(),
+            first_late(&script("a@1 ^3 b@3 c@2").items),
             Some(&Item::Record("c".into(), Timestamp::from_micros(2)))
         );
     }

@@ -7,7 +7,6 @@ use std::marker::PhantomData;
 use millstream_engine::Result;
 use millstream_engine::state::{StateReader, StateWriter};
 
-use super::failure::Cause;
 use super::shape::Shape;
 use super::wakes::Slot;
 
@@ -64,11 +63,6 @@ impl<U: Send + 'static, E: Send + 'static> Reply for Result<U, E> {
     fn read(self) -> Result<U, E> {
         self
     }
-}
-
-/// A cause that never comes to be.
-pub(super) fn never(error: Infallible) -> Cause {
-    match error {}
 }
 
 /// A closure that is asked about the record alone.

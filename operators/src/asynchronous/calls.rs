@@ -27,7 +27,7 @@ pub struct Calls<R = Once> {
     pub(super) timeout: Option<Duration>,
     pub(super) retry: Option<Retry>,
     pub(super) rate: Option<RateLimit>,
-    pub(super) skips_failures: bool,
+    pub(crate) skips_failures: bool,
     repeats: PhantomData<fn() -> R>,
 }
 
@@ -105,6 +105,11 @@ impl<R> Calls<R> {
     pub const fn skip_failures(mut self) -> Self {
         self.skips_failures = true;
         self
+    }
+
+    /// The same for records that wait for calls which heed the rest themselves: how many, and in which order.
+    pub(super) fn of_records(&self) -> Calls {
+        Calls::new(self.most, self.in_order)
     }
 
     /// How many calls one replica may have in flight.

@@ -4,16 +4,17 @@ use std::future::Future;
 
 use futures::FutureExt;
 use millstream_engine::key::Keyed;
+use millstream_engine::operator::Operator;
 use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::{OperatorVertex, Replica};
 use millstream_engine::state::{State, StateKind};
 
 use super::by_key::{StateGuard, WithState};
-use super::call::{Ask, Call, Surely, never};
+use super::call::{Ask, Call, Surely};
 use super::calls::{Calls, Repeats};
 use super::failure::{Cause, FailedCall, OnFailure};
 use super::operator::{AsyncCalls, Failure, Terms};
-use super::plain::check;
+use super::plain::{check, vertex};
 use super::shape::ByKey;
 use crate::keyed::{Key, KeyedStream};
 use crate::pipe::Identity;
@@ -51,16 +52,13 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         Fut: Future<Output = U> + Send + 'static,
         R: Repeats<T>,
     {
-        let on_failure = match calls.skips_failures {
-            true => OnFailure::Skip,
-            false => OnFailure::Fail(never),
-        };
+        let on_failure = OnFailure::new(calls.skips_failures);
         let call = move || {
             let f = f.clone();
             Ask::new(move |record| f(record).map(Surely))
         };
         let vertex = Self::vertex(name, "map_async", calls, R::keep, on_failure, call);
-        self.through::<U, R>(name, calls, vertex)
+        self.through(name, &calls, vertex)
     }
 
     /// [`map_async`](KeyedStream::map_async) by calls that can fail; see
@@ -100,7 +98,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         let on_failure = OnFailure::new(calls.skips_failures);
         let call = move || Ask::new(f.clone());
         let vertex = Self::vertex(name, "try_map_async", calls, R::keep, on_failure, call);
-        self.through::<U, R>(name, calls, vertex)
+        self.through(name, &calls, vertex)
     }
 
     /// [`try_map_async`](KeyedStream::try_map_async) with the records whose calls failed as a stream of its own; see
@@ -148,7 +146,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
             OnFailure::GiveBack,
             call,
         );
-        self.through_with_failed(name, calls, vertex)
+        self.through_with_failed(name, &calls, vertex)
     }
 
     /// An asynchronous call for every record that reads and writes the state of its key: a balance that is checked
@@ -211,16 +209,13 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         Fut: Future<Output = U> + Send + 'static,
         R: Repeats<T>,
     {
-        let on_failure = match calls.skips_failures {
-            true => OnFailure::Skip,
-            false => OnFailure::Fail(never),
-        };
+        let on_failure = OnFailure::new(calls.skips_failures);
         let call = move || {
             let f = f.clone();
             WithState::<K, S, _, _>::new(move |state, record| f(state, record).map(Surely))
         };
         let vertex = Self::vertex(name, "async_by_key", calls, R::keep, on_failure, call);
-        self.through::<U, R>(name, calls, vertex.with_state(kind::<K, S>()))
+        self.through(name, &calls, vertex.with_state(kind::<K, S>()))
     }
 
     /// [`async_by_key`](KeyedStream::async_by_key) by calls that can fail: with `?` inside, and what
@@ -270,7 +265,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         let on_failure = OnFailure::new(calls.skips_failures);
         let call = move || WithState::<K, S, _, _>::new(f.clone());
         let vertex = Self::vertex(name, "async_by_key", calls, R::keep, on_failure, call);
-        self.through::<U, R>(name, calls, vertex.with_state(kind::<K, S>()))
+        self.through(name, &calls, vertex.with_state(kind::<K, S>()))
     }
 
     /// [`try_async_by_key`](KeyedStream::try_async_by_key) with the records whose calls failed as a stream of its own;
@@ -321,7 +316,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         let keep = |record: &T| Some(record.clone());
         let call = move || WithState::<K, S, _, _>::new(f.clone());
         let vertex = Self::vertex(name, "async_by_key", calls, keep, OnFailure::GiveBack, call);
-        self.through_with_failed(name, calls, vertex.with_state(kind::<K, S>()))
+        self.through_with_failed(name, &calls, vertex.with_state(kind::<K, S>()))
     }
 
     fn vertex<C: Call<ByKey<K, T>> + 'static, R: 'static>(
@@ -337,16 +332,33 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
             let operator = AsyncCalls::<_, ByKey<K, T>, _>::new(Identity::new(), call(), terms);
             Box::new(operator) as Box<_>
         };
-        OperatorVertex::named(name, label, Box::new(make)).in_own_task()
+        vertex(name)(label.to_owned(), Box::new(make))
+    }
+
+    /// Puts an asynchronous operator behind it.
+    pub(crate) fn answered<U, O, R>(
+        self,
+        name: &str,
+        label: &str,
+        calls: &Calls<R>,
+        operator: impl Fn(&Replica) -> O + Send + 'static,
+    ) -> KeyedStream<K, U>
+    where
+        U: Send + 'static,
+        O: Operator + 'static,
+    {
+        let make = move |replica: &Replica| Box::new(operator(replica)) as Box<_>;
+        let vertex = vertex(name)(label.to_owned(), Box::new(make));
+        self.through(name, calls, vertex)
     }
 
     fn through<U: Send + 'static, R>(
         self,
         name: &str,
-        calls: Calls<R>,
+        calls: &Calls<R>,
         vertex: OperatorVertex,
     ) -> KeyedStream<K, U> {
-        check(&self.tail, name, &calls);
+        check(&self.tail, name, calls);
         let vertex = vertex.with_port(PortMaker::moving::<Keyed<K, U>>());
         KeyedStream::keyed(self.tail.through(vertex))
     }
@@ -354,10 +366,10 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     fn through_with_failed<U: Send + 'static, E: Send + 'static, R>(
         self,
         name: &str,
-        calls: Calls<R>,
+        calls: &Calls<R>,
         vertex: OperatorVertex,
     ) -> (KeyedStream<K, U>, KeyedStream<K, FailedCall<T, E>>) {
-        check(&self.tail, name, &calls);
+        check(&self.tail, name, calls);
         let vertex = vertex
             .with_port(PortMaker::moving::<Keyed<K, U>>())
             .with_port(PortMaker::moving::<Keyed<K, FailedCall<T, E>>>());

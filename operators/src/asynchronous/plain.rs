@@ -3,10 +3,11 @@
 use std::future::Future;
 
 use futures::FutureExt;
+use millstream_engine::operator::Operator;
 use millstream_engine::outbox::PortMaker;
-use millstream_engine::plan::OperatorVertex;
+use millstream_engine::plan::{MakeOperator, OperatorVertex, Replica};
 
-use super::call::{Ask, Surely, never};
+use super::call::{Ask, Surely};
 use super::calls::{Calls, Repeats};
 use super::failure::{Cause, FailedCall, OnFailure};
 use super::operator::{AsyncCalls, Terms};
@@ -52,18 +53,13 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
         Fut: Future<Output = U> + Send + 'static,
         R: Repeats<T>,
     {
-        let on_failure = match calls.skips_failures {
-            true => OnFailure::Skip,
-            false => OnFailure::Fail(never),
-        };
-        let fused = self.fuse(vertex(name), "map_async", move |replica, pipe| {
+        let on_failure = OnFailure::new(calls.skips_failures);
+        self.answered(name, "map_async", &calls, move |replica, pipe| {
             let f = f.clone();
             let call = Ask::new(move |record| f(record).map(Surely));
             let terms = Terms::new(&calls, replica, R::keep, on_failure);
             AsyncCalls::<_, Plain<T>, _>::new(pipe, call, terms)
-        });
-        check(&fused.tail, name, &calls);
-        Stream::plain(fused.through_port::<U>())
+        })
     }
 
     /// [`map_async`](Stream::map_async) by calls that can fail.
@@ -100,12 +96,10 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
         R: Repeats<T>,
     {
         let on_failure = OnFailure::new(calls.skips_failures);
-        let fused = self.fuse(vertex(name), "try_map_async", move |replica, pipe| {
+        self.answered(name, "try_map_async", &calls, move |replica, pipe| {
             let terms = Terms::new(&calls, replica, R::keep, on_failure);
             AsyncCalls::<_, Plain<T>, _>::new(pipe, Ask::new(f.clone()), terms)
-        });
-        check(&fused.tail, name, &calls);
-        Stream::plain(fused.through_port::<U>())
+        })
     }
 
     /// [`try_map_async`](Stream::try_map_async) with the records whose calls failed as a stream of its own: each with
@@ -157,12 +151,26 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
         let failed = answers.other_output(1);
         (Stream::plain(answers), Stream::plain(failed))
     }
+    /// Puts an asynchronous operator behind it.
+    pub(crate) fn answered<U, O, R>(
+        self,
+        name: &str,
+        label: &'static str,
+        calls: &Calls<R>,
+        operator: impl Fn(&Replica, P) -> O + Send + 'static,
+    ) -> Stream<U>
+    where
+        U: Send + 'static,
+        O: Operator + 'static,
+    {
+        let fused = self.fuse(vertex(name), label, operator);
+        check(&fused.tail, name, calls);
+        Stream::plain(fused.through_port::<U>())
+    }
 }
 
 /// The vertex of an asynchronous operator: it heads a task of its own.
-fn vertex(
-    name: &str,
-) -> impl FnOnce(String, millstream_engine::plan::MakeOperator) -> OperatorVertex {
+pub(super) fn vertex(name: &str) -> impl FnOnce(String, MakeOperator) -> OperatorVertex {
     move |label, make| OperatorVertex::named(name, label, make).in_own_task()
 }
 

@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 use millstream_engine::operator::Step;
 use millstream_engine::state::State;
 
+use super::SameKey;
 use super::windowed::{Cursor, Group, MakeResults, windowed};
-use super::{SameKey, with_late};
 use crate::keyed::{Key, KeyedStream};
+use crate::late::with_late;
 use crate::scope::Tail;
 use crate::stream::{Either, OneOf3, OneOf4};
 use crate::window::{Window, WindowAssigner};

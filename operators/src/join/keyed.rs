@@ -12,8 +12,8 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
 use super::due_keys::DueKeys;
-use super::late::{put_late, set_aside};
 use crate::keyed::{Key, prefetch};
+use crate::late::{put_late, set_aside};
 use crate::waits::LOOKED_AT;
 
 /// How the records of a key are matched, and what is kept of them.
@@ -86,12 +86,14 @@ impl<K: Key, L, R, M: Matching<K, L, R>> KeyedJoin<K, L, R, M> {
         self.keys.iter().map(|(_, _, kept)| kept)
     }
 
-    /// Gives each record of a batch that is not late to `each`; the others are given as what `late_of` makes of them.
+    /// Gives each record of a batch that is not late to `each`. Those that `is_late` says it of (it is asked about those
+    /// the watermark has passed) are given as what `late_of` makes of them.
     #[inline]
     pub(super) fn take_each<T: Send + 'static, A: Send + 'static>(
         &mut self,
         batch: &mut AnyBatch,
         out: &mut Outbox,
+        is_late: impl Fn(&mut Self, &Record<Keyed<K, T>>) -> bool,
         late_of: impl Fn(T) -> A,
         mut each: impl FnMut(&mut Self, &mut Port<Keyed<K, M::Out>>, Record<Keyed<K, T>>),
     ) -> Result<()> {
@@ -100,7 +102,7 @@ impl<K: Key, L, R, M: Matching<K, L, R>> KeyedJoin<K, L, R, M> {
         while !records.as_slice().is_empty() {
             self.keys.prefetch(prefetch::hashes(records.as_slice()));
             for record in records.by_ref().take(prefetch::GROUP) {
-                match record.time < self.watermark {
+                match record.time < self.watermark && is_late(self, &record) {
                     true => set_aside(&mut late, record),
                     false => each(self, port, record),
                 }

@@ -42,7 +42,6 @@ use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::OperatorVertex;
 
 use crate::keyed::Key;
-use crate::late::{self, with_late};
 use crate::scope::Tail;
 
 /// Holds for a key type and itself. (A bound of its own, so that the compiler names the mistake.)

@@ -2,10 +2,11 @@
 
 use millstream_engine::state::State;
 
+use super::SameKey;
 use super::pairing::{Chosen, FullOuter, Inner, LeftOuter, Pairing, RightOuter};
 use super::windowed::{Pairs, windowed};
-use super::{SameKey, with_late};
 use crate::keyed::{Key, KeyedStream};
+use crate::late::with_late;
 use crate::scope::Tail;
 use crate::stream::Either;
 use crate::window::WindowAssigner;

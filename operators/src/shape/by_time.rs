@@ -8,6 +8,7 @@ use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::by_time::insert_by_time;
 use crate::process::{KeyState, Timer, Turn};
 
 /// Records by time; of equal times, in the order they came.
@@ -39,17 +40,12 @@ impl<T> ByTime<T> {
     /// Takes a record in, which is not late, to wait until the watermark has passed it.
     pub(super) fn take_in<K, U>(&mut self, record: T, turn: &mut Turn<'_, K, U>) {
         let time = turn.time();
-        let arrival = Some(turn.arrival());
-        let place = self.0.partition_point(|other| other.time <= time);
-        self.0.insert(
-            place,
-            Waiting {
-                time,
-                record,
-                arrival,
-            },
-        );
-        if place == 0 {
+        let waiting = Waiting {
+            time,
+            record,
+            arrival: Some(turn.arrival()),
+        };
+        if insert_by_time(&mut self.0, waiting, |waiting| waiting.time) == 0 {
             self.set_timer(turn);
         }
     }

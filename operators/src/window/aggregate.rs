@@ -10,6 +10,7 @@ use millstream_engine::time::whole_micros;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, KeyedStream};
+use crate::late::with_late;
 use crate::scope::Tail;
 use crate::window::general::{Clock, GeneralWindows, Rules};
 use crate::window::once::WindowAggregate;
@@ -17,7 +18,7 @@ use crate::window::open::Spans;
 use crate::window::sliced::{sliced, sliced_with_panes};
 use crate::window::tumbling::gcd;
 use crate::window::{
-    Every, LATE, Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check,
+    Every, Sliding, Tumbling, WindowAssigner, WindowResult, WindowedStream, check,
 };
 
 /// The keyed stream of what windows come to.
@@ -91,9 +92,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     where
         A: Aggregate<T, State: Clone>,
     {
-        let results = self.into_tail(name, aggregate, true);
-        let late = results.other_output(LATE);
-        (KeyedStream::keyed(results), KeyedStream::keyed(late))
+        with_late(self.into_tail(name, aggregate, true))
     }
 
     fn into_tail<A>(self, name: &str, aggregate: A, gives_late: bool) -> Tail

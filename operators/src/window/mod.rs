@@ -100,9 +100,6 @@ impl Window {
     }
 }
 
-/// The output of late records.
-const LATE: usize = 1;
-
 /// Notes a mistake if a stream that is put in windows of event time has none, or the windows are nothing.
 fn check(tail: &Tail, name: &str, windows: &impl WindowAssigner) {
     tail.must_be_timed(name);

@@ -17,8 +17,9 @@ use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key, prefetch};
+use crate::late::LATE;
 use crate::window::open::{OpenWindows, Spans};
-use crate::window::{LATE, Pane, Window, WindowResult};
+use crate::window::{Pane, Window, WindowResult};
 
 pub(super) struct WindowAggregate<K, T, A: Aggregate<T>> {
     pub(super) open: OpenWindows<K, A::State>,

@@ -56,6 +56,7 @@ where
         let terms = Terms::new(&calls, replica, keep, on_failure);
         AsyncCalls::<_, S, _>::new(Identity::<S::Record>::new(), call(), terms)
     })
+    .telling_waits()
 }
 
 fn harness(service: Service, calls: Calls) -> Harness {

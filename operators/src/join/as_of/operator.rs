@@ -12,9 +12,11 @@ use millstream_engine::time::Timestamp;
 
 use super::AsOf;
 use super::versions::Versions;
+use crate::by_time::insert_by_time;
 use crate::join::keyed::{KeyedJoin, Matching, put};
 use crate::join::pairing::Pairing;
-use crate::keyed::{Key, prefetch};
+use crate::keyed::Key;
+use crate::stream::Either;
 
 /// Records meet the versions of their keys, at once or when the watermark has passed them.
 pub(super) struct Versioned<P> {
@@ -96,19 +98,18 @@ fn take_records<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
     batch: &mut AnyBatch,
     out: &mut Outbox,
 ) -> Result<()> {
-    let as_is = |record| record;
     join.take_each(
         batch,
         out,
-        as_is,
+        |_, _| true,
+        Either::<L, R>::Left,
         |join, port, record: Record<Keyed<K, L>>| {
             let Versioned { as_of, pairing } = &join.matching;
             let (time, Keyed { hash, key, value }) = (record.time, record.value);
             if as_of.waits {
                 let number = join.keys.place(hash, key);
                 if let Some((_, _, (_, waiting))) = join.keys.get_mut(number) {
-                    let place = waiting.partition_point(|(other, _)| *other <= time);
-                    waiting.insert(place, (time, value));
+                    insert_by_time(waiting, (time, value), |(time, _)| *time);
                 }
                 join.keys.due_behind(number, time);
                 return;
@@ -127,27 +128,29 @@ fn take_versions<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
     batch: &mut AnyBatch,
     out: &mut Outbox,
 ) -> Result<()> {
-    let (mut late, ttl) = (0, join.matching.as_of.ttl);
-    let mut records = batch.of::<Keyed<K, R>>()?.records.drain(..);
-    while !records.as_slice().is_empty() {
-        join.keys.prefetch(prefetch::hashes(records.as_slice()));
-        for record in records.by_ref().take(prefetch::GROUP) {
+    let ttl = join.matching.as_of.ttl;
+    join.take_each(
+        batch,
+        out,
+        |join, Record { time, value }| {
+            let number = join.keys.find(value.hash, &value.key);
+            let kept = number.and_then(|number| join.keys.get_mut(number));
+            let none = Versions::<R>::default();
+            let versions = kept.map_or(&none, |(_, _, (versions, _))| versions);
+            versions.are_past(*time, join.watermark, ttl)
+        },
+        Either::<L, R>::Right,
+        |join, _, record: Record<Keyed<K, R>>| {
             let Keyed { hash, key, value } = record.value;
-            late += u64::from(record.time < join.watermark);
             let number = join.keys.place(hash, key);
-            let Some((_, _, kept)) = join.keys.get_mut(number) else {
-                continue;
+            let Some((_, _, (versions, _))) = join.keys.get_mut(number) else {
+                return;
             };
-            let versions = &mut kept.0;
             versions.insert(record.time, value);
             versions.forget(join.watermark, ttl);
-            match versions.due(ttl) {
-                Some(due) => join.keys.due_behind(number, due),
-                None if Versioned::<P>::is_empty(kept) => join.keys.remove(number),
-                None => {}
+            if let Some(due) = versions.due(ttl) {
+                join.keys.due_behind(number, due);
             }
-        }
-    }
-    out.count_late(late);
-    Ok(())
+        },
+    )
 }

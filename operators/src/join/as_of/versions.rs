@@ -25,6 +25,14 @@ impl<R> Versions<R> {
         }
     }
 
+    /// Whether a version of `time` holds at no time from `watermark` on: another has followed it by then, or it has run
+    /// out.
+    pub(super) fn are_past(&self, time: Timestamp, watermark: Timestamp, ttl: Option<i64>) -> bool {
+        let next = self.0.partition_point(|(other, _)| *other <= time);
+        let next = self.0.get(next).map(|(next, _)| *next);
+        next.is_some_and(|next| next <= watermark) || last_of(time, ttl) < watermark
+    }
+
     /// The version that holds at `time`.
     pub(super) fn at(&self, time: Timestamp, ttl: Option<i64>) -> Option<&R> {
         let place = self.0.partition_point(|(other, _)| *other <= time);

@@ -11,8 +11,9 @@ use millstream_engine::state::{State, StateKind};
 
 use super::keyed::KeyedJoin;
 use super::pairing::{Chosen, FullOuter, Inner, LeftOuter, Pairing, RightOuter};
-use super::{SameKey, by_time, with_late};
+use super::{SameKey, by_time};
 use crate::keyed::{Key, KeyedStream};
+use crate::late::with_late;
 use crate::scope::Tail;
 use crate::stream::Either;
 use operator::Near;

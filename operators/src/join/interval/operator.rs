@@ -125,6 +125,7 @@ fn take<K: Key, L: State, R: State, P: Pairing<K, L, R>, T: Send + 'static, O>(
     join.take_each(
         batch,
         out,
+        |_, _| true,
         late_of,
         |join, port, record: Record<Keyed<K, T>>| {
             let Near { interval, pairing } = &join.matching;

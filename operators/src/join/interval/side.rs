@@ -6,6 +6,7 @@ use millstream_engine::operator::Step;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::by_time::insert_by_time;
 use crate::waits::LOOKED_AT;
 
 /// Records by time; of equal times, in the order they came.
@@ -35,11 +36,11 @@ impl<T> Side<T> {
             Side::One(first) => {
                 let mut records = VecDeque::with_capacity(2);
                 records.push_back(first);
-                insert_by_time(&mut records, record);
+                insert_by_time(&mut records, record, |record| record.time);
                 *self = Side::Many(records);
             }
             Side::Many(mut records) => {
-                insert_by_time(&mut records, record);
+                insert_by_time(&mut records, record, |record| record.time);
                 *self = Side::Many(records);
             }
         }
@@ -115,15 +116,5 @@ impl<T> Side<T> {
             Side::One(record) => Some(record),
             Side::Many(mut records) => records.pop_front(),
         }
-    }
-}
-
-fn insert_by_time<T>(records: &mut VecDeque<Kept<T>>, record: Kept<T>) {
-    match records.back() {
-        Some(last) if last.time > record.time => {
-            let place = records.partition_point(|other| other.time <= record.time);
-            records.insert(place, record);
-        }
-        _ => records.push_back(record),
     }
 }

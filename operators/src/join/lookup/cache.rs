@@ -2,11 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::hash::Hash;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
@@ -15,62 +11,27 @@ use millstream_engine::key::KeyHash;
 use millstream_engine::runtime::{self, Instant};
 
 use super::LookupCache;
+use crate::asynchronous::{Attempts, CallError};
 
-/// The answers of one replica. A clone of it is empty.
+/// The answers of one replica.
 ///
 /// An answer is a shared future: it is there for all who ask, before it is known and after. The cell is not for threads
-/// but because the closure of `map_async` is called by reference.
+/// but because the closure that asks is called by reference.
 pub(super) struct Answers<K, V, E> {
     settings: LookupCache,
+    attempts: Arc<Attempts>,
     cache: RefCell<Cache<K, V, E>>,
 }
 
 /// What came of a call.
 pub(super) struct Answer<V, E> {
-    pub(super) result: Result<Option<V>, E>,
+    pub(super) result: Result<Option<V>, CallError<E>>,
     /// Until when it is used again; an error never is.
     fresh_until: Option<Instant>,
 }
 
 /// A call, for all who wait for its answer.
-struct Call<V, E> {
-    answer: Shared<BoxFuture<'static, Arc<Answer<V, E>>>>,
-    /// Somebody has given it up, as a timeout does: whoever asks from now on asks anew.
-    given_up: Arc<AtomicBool>,
-}
-
-impl<V, E> Clone for Call<V, E> {
-    fn clone(&self) -> Self {
-        Call {
-            answer: self.answer.clone(),
-            given_up: self.given_up.clone(),
-        }
-    }
-}
-
-/// Waits for the answer of a call, and gives the call up if it is dropped before.
-pub(super) struct Asking<V, E> {
-    call: Call<V, E>,
-    has_answer: bool,
-}
-
-impl<V, E> Future for Asking<V, E> {
-    type Output = Arc<Answer<V, E>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(self.call.answer.poll_unpin(cx));
-        self.has_answer = true;
-        Poll::Ready(answer)
-    }
-}
-
-impl<V, E> Drop for Asking<V, E> {
-    fn drop(&mut self) {
-        if !self.has_answer {
-            self.call.given_up.store(true, Ordering::Relaxed);
-        }
-    }
-}
+pub(super) type Asking<V, E> = Shared<BoxFuture<'static, Arc<Answer<V, E>>>>;
 
 /// Entries in a ring, and where they are by key.
 ///
@@ -86,14 +47,15 @@ struct Cache<K, V, E> {
 struct Entry<K, V, E> {
     hash: KeyHash,
     key: K,
-    call: Call<V, E>,
+    asking: Asking<V, E>,
     used: bool,
 }
 
 impl<K, V, E> Answers<K, V, E> {
-    pub(super) fn new(settings: LookupCache) -> Self {
+    pub(super) fn new(settings: LookupCache, attempts: Attempts) -> Self {
         Answers {
             settings,
+            attempts: Arc::new(attempts),
             cache: RefCell::new(Cache {
                 index: HashTable::new(),
                 ring: Vec::new(),
@@ -103,54 +65,47 @@ impl<K, V, E> Answers<K, V, E> {
     }
 }
 
-impl<K, V, E> Clone for Answers<K, V, E> {
-    fn clone(&self) -> Self {
-        Answers::new(self.settings)
-    }
-}
-
 impl<K, V, E> Answers<K, V, E>
 where
-    K: Hash + Eq + Clone,
+    K: Eq + Clone + Send + 'static,
     V: Send + Sync + 'static,
     E: Send + Sync + 'static,
 {
     /// The answer to a key: one that is known and fresh, that of the call in flight, or that of a new call.
-    pub(super) fn to<Fut>(&self, key: K, call: impl Fn(K) -> Fut) -> Asking<V, E>
+    pub(super) fn to<C, Fut>(&self, hash: KeyHash, key: &K, call: &C) -> Asking<V, E>
     where
+        C: Fn(K) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
         let mut cache = self.cache.borrow_mut();
-        let hash = KeyHash::of(&key);
-        let entry = cache.find(hash, &key);
-        // Reading the clock for a record is little beside the boxed future that each is already.
+        let entry = cache.find(hash, key);
+        // Reading the clock for a record is little beside the future that it waits for.
         if let Some(entry) = entry
             && entry.is_usable(runtime::now())
         {
             entry.used = true;
-            return entry.call.wait();
+            return entry.asking.clone();
         }
-        let asked = self.asked(call(key.clone()));
-        match cache.find(hash, &key) {
-            Some(entry) => entry.call = asked.clone(),
-            None => cache.insert(hash, key, asked.clone(), self.settings.most),
+        let asking = self.asked(key.clone(), call.clone());
+        match cache.find(hash, key) {
+            Some(entry) => entry.asking = asking.clone(),
+            None => cache.insert(hash, key.clone(), asking.clone(), self.settings.most),
         }
-        asked.wait()
+        asking
     }
 
     /// A call whose answer can be shared.
-    fn asked<Fut>(&self, call: Fut) -> Call<V, E>
+    fn asked<C, Fut>(&self, key: K, call: C) -> Asking<V, E>
     where
+        C: Fn(K) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
     {
-        let LookupCache {
-            ttl, negative_ttl, ..
-        } = self.settings;
+        let (settings, attempts) = (self.settings, self.attempts.clone());
         let answer = async move {
-            let result = call.await;
+            let result = attempts.make(move || call(key.clone())).await;
             let fresh_for = match &result {
-                Ok(Some(_)) => Some(ttl),
-                Ok(None) => Some(negative_ttl.unwrap_or(ttl)),
+                Ok(Some(_)) => Some(settings.ttl),
+                Ok(None) => Some(settings.negative_ttl.unwrap_or(settings.ttl)),
                 Err(_) => None,
             };
             Arc::new(Answer {
@@ -158,32 +113,18 @@ where
                 result,
             })
         };
-        Call {
-            answer: answer.boxed().shared(),
-            given_up: Arc::default(),
-        }
-    }
-}
-
-impl<V, E> Call<V, E> {
-    fn wait(&self) -> Asking<V, E> {
-        Asking {
-            call: self.clone(),
-            has_answer: false,
-        }
+        answer.boxed().shared()
     }
 }
 
 impl<K, V, E> Entry<K, V, E> {
     fn is_in_flight(&self) -> bool {
-        self.call.answer.peek().is_none() && !self.call.given_up.load(Ordering::Relaxed)
+        self.asking.peek().is_none()
     }
 
     fn is_usable(&self, now: Instant) -> bool {
-        match self.call.answer.peek() {
-            Some(answer) => answer.fresh_until.is_some_and(|until| now < until),
-            None => self.is_in_flight(),
-        }
+        let answer = self.asking.peek();
+        answer.is_none_or(|answer| answer.fresh_until.is_some_and(|until| now < until))
     }
 }
 
@@ -199,11 +140,11 @@ impl<K: Eq, V, E> Cache<K, V, E> {
     }
 
     /// Takes up a new entry, if need be in the place of another. With every one in flight it goes without.
-    fn insert(&mut self, hash: KeyHash, key: K, call: Call<V, E>, most: usize) {
+    fn insert(&mut self, hash: KeyHash, key: K, asking: Asking<V, E>, most: usize) {
         let entry = Entry {
             hash,
             key,
-            call,
+            asking,
             used: false,
         };
         let place = if self.ring.len() < most {

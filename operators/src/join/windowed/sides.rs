@@ -7,8 +7,8 @@ use millstream_engine::state::State;
 use millstream_engine::{Error, Result};
 
 use super::slices::{Place, Slices};
-use crate::join::late::{put_late, set_aside};
 use crate::keyed::Key;
+use crate::late::{put_late, set_aside};
 use crate::stream::{Either, OneOf3, OneOf4};
 use crate::window::WindowAssigner;
 

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::join::cogroup::Grouped;
 use crate::join::pairing::{FullOuter, Inner, LeftOuter, RightOuter};
-use crate::join::testing::{batch, collect_late, outbox_with_late, records, shown};
-use crate::stream::Either;
-use crate::testing::{
-    Given, at, collect, entry, given_in_time, in_steps, outbox, script, show, watermark,
+use crate::join::testing::{
+    Came, batch, came, collect_late, given_and_late, outbox_with_late, show_late, shown,
 };
+use crate::stream::{Either, OneOf3};
+use crate::testing::{Given, at, collect, entry, given, in_steps, outbox, script, show, watermark};
 use crate::{Sliding, Tumbling};
 
 type Both = (Vec<i64>, Vec<i64>);
@@ -35,6 +35,8 @@ where
         .with_keyed_input(entry)
         .with_keyed_input(entry)
         .with_output(show::<String>)
+        .with_output(show_late)
+        .telling_waits()
 }
 
 #[test]
@@ -46,7 +48,7 @@ fn every_pair_of_a_key_and_window_is_given_at_its_end() {
                 "a=1@1 a=2@5 b=3@5 ^10 a=4@19 ^25 |",
                 "a=5@9 c=6@5 a=7@3 ^12 a=8@12 |",
             ],
-            &["a=a15@9 a=a17@9 a=a25@9 a=a27@9 a=a48@19 |"],
+            &["a=a15@9 a=a17@9 a=a25@9 a=a27@9 a=a48@19 |", "|"],
         )
         .unwrap();
 }
@@ -58,14 +60,14 @@ fn records_alone_are_given_by_outer_joins() {
     let left = LeftOuter(|k: &String, l: &i64, r: Option<&i64>| shown(k, Some(l), r));
     let right = RightOuter(|k: &String, l: Option<&i64>, r: &i64| shown(k, l, Some(r)));
     harness(tens(), left)
-        .check(&inputs, &[&format!("{inner} b=3,-@9 |")])
+        .check(&inputs, &[&format!("{inner} b=3,-@9 |"), "|"])
         .unwrap();
     harness(tens(), right)
-        .check(&inputs, &[&format!("{inner} c=-,6@9 |")])
+        .check(&inputs, &[&format!("{inner} c=-,6@9 |"), "|"])
         .unwrap();
     let full = FullOuter(shown);
     harness(tens(), full)
-        .check(&inputs, &[&format!("{inner} b=3,-@9 c=-,6@9 |")])
+        .check(&inputs, &[&format!("{inner} b=3,-@9 c=-,6@9 |"), "|"])
         .unwrap();
 }
 
@@ -75,7 +77,7 @@ fn a_pair_is_given_in_every_window_it_shares() {
     harness(sliding(10, 5), inner)
         .check(
             &["a=1@7 ^10 |", "a=2@8 a=3@12 |"],
-            &["a=1,2@9 a=1,2@14 a=1,3@14 |"],
+            &["a=1,2@9 a=1,2@14 a=1,3@14 |", "|"],
         )
         .unwrap();
 }
@@ -91,24 +93,37 @@ fn windows_of(windows: &impl WindowAssigner) -> BTreeSet<Window> {
     all
 }
 
-fn values(given: &[Given], key: char, window: Window) -> Vec<i64> {
-    let within = |time| window.contains(Timestamp::from_micros(time));
-    let records = records(given).into_iter();
-    let records = records.filter(|(its, _, time)| *its == key && within(*time));
-    records.map(|(_, value, _)| value).collect()
+/// Values of an input under a key in a window, of those that came before it was closed.
+fn values(came: &[Came], input: usize, key: char, window: Window) -> Vec<i64> {
+    let is_in = |record: &&Came| {
+        window.contains(at(record.time))
+            && at(record.watermark) < window.end
+            && (record.input, record.key) == (input, key)
+    };
+    came.iter()
+        .filter(is_in)
+        .map(|record| record.value)
+        .collect()
+}
+
+/// Those that came when all their windows were closed.
+fn late(windows: &impl WindowAssigner, came: &[Came]) -> Vec<Came> {
+    let is_late = |record: &&Came| {
+        let mut ends = Vec::new();
+        windows.assign(at(record.time), &mut |window| ends.push(window.end));
+        ends.into_iter()
+            .max()
+            .is_some_and(|last| last <= at(record.watermark))
+    };
+    came.iter().filter(is_late).copied().collect()
 }
 
 /// Every pair of every window and key; `outer` says which side's lonely records count.
-fn naive(
-    windows: &impl WindowAssigner,
-    left: &[Given],
-    right: &[Given],
-    outer: (bool, bool),
-) -> String {
+fn naive(windows: &impl WindowAssigner, came: &[Came], outer: (bool, bool)) -> (Vec<String>, u64) {
     let mut results = String::new();
     for window in windows_of(windows) {
         for key in 'a'..='c' {
-            let (left, right) = (values(left, key, window), values(right, key, window));
+            let [left, right] = [0, 1].map(|input| values(came, input, key, window));
             let mut give = |l: Option<&i64>, r: Option<&i64>| {
                 let shown = shown(&key.to_string(), l, r);
                 results += &format!("{key}={shown}@{} ", window.last().as_micros());
@@ -123,7 +138,7 @@ fn naive(
             }
         }
     }
-    results + "|"
+    given_and_late(results, &late(windows, came))
 }
 
 fn check<W: WindowAssigner>(
@@ -132,7 +147,8 @@ fn check<W: WindowAssigner>(
     left: &[Given],
     right: &[Given],
 ) -> Result<(), TestCaseError> {
-    let expected = naive(&windows, left, right, outer);
+    let model = |told: &[_]| naive(&windows, &came(told), outer);
+    let windows = windows.clone();
     let harness = match outer {
         (false, false) => harness(
             windows,
@@ -149,7 +165,7 @@ fn check<W: WindowAssigner>(
         (true, true) => harness(windows, FullOuter(shown)),
     };
     harness
-        .check(&[&script(left), &script(right)], &[&expected])
+        .check_against(&[&script(left), &script(right)], model)
         .map_err(|mismatch| TestCaseError::fail(mismatch.to_string()))
 }
 
@@ -158,7 +174,7 @@ proptest! {
 
     #[test]
     fn window_joins_equal_the_naive_ones_in_every_mode_and_order(
-        left in given_in_time(9), right in given_in_time(9),
+        left in given(9), right in given(9),
         outer in any::<(bool, bool)>(), size in 1..40u64, slide in prop::option::of(1..25u64),
     ) {
         match slide {
@@ -173,8 +189,7 @@ proptest! {
 
     #[test]
     fn cogroups_equal_the_naive_ones_in_every_mode_and_order(
-        a in given_in_time(5), b in given_in_time(5), c in given_in_time(5),
-        size in 1..40u64, slide in 1..25u64,
+        a in given(5), b in given(5), c in given(5), size in 1..40u64, slide in 1..25u64,
     ) {
         let windows = sliding(size, slide);
         let text = |mut all: [Vec<i64>; 3]| {
@@ -195,18 +210,30 @@ proptest! {
             .with_keyed_input(entry)
             .with_keyed_input(entry)
             .with_keyed_input(entry)
-            .with_output(show::<String>);
-        let mut expected = String::new();
-        for window in windows_of(&windows) {
-            for key in 'a'..='c' {
-                let all = [&a, &b, &c].map(|given| values(given, key, window));
-                if all.iter().any(|values| !values.is_empty()) {
-                    expected += &format!("{key}={}@{} ", text(all), window.last().as_micros());
+            .with_output(show::<String>)
+            .telling_waits()
+            .with_output(|late: &Keyed<String, OneOf3<i64, i64, i64>>| {
+                let (input, value) = match late.value {
+                    OneOf3::First(value) => (0, value),
+                    OneOf3::Second(value) => (1, value),
+                    OneOf3::Third(value) => (2, value),
+                };
+                format!("{}={input}:{value}", late.key)
+            });
+        let model = |told: &[_]| {
+            let (came, mut results) = (came(told), String::new());
+            for window in windows_of(&windows) {
+                for key in 'a'..='c' {
+                    let all = [0, 1, 2].map(|input| values(&came, input, key, window));
+                    if all.iter().any(|values| !values.is_empty()) {
+                        results += &format!("{key}={}@{} ", text(all), window.last().as_micros());
+                    }
                 }
             }
-        }
+            given_and_late(results, &late(&windows, &came))
+        };
         let inputs = [script(&a), script(&b), script(&c)];
-        harness.check(&inputs.each_ref().map(String::as_str), &[&(expected + "|")]).unwrap();
+        harness.check_against(&inputs.each_ref().map(String::as_str), model).unwrap();
     }
 }
 

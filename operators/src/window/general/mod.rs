@@ -25,7 +25,8 @@ use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, prefetch};
-use crate::window::{LATE, Panes, Timing, Trigger, Window, WindowAssigner};
+use crate::late::LATE;
+use crate::window::{Panes, Timing, Trigger, Window, WindowAssigner};
 use moments::Ends;
 use slot::Slot;
 use slots::Slots;

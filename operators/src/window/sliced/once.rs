@@ -13,9 +13,10 @@ use millstream_engine::why::{Explanation, Until, Wait};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, prefetch};
+use crate::late::LATE;
 use crate::window::sliced::fold::{Fold, Slices};
 use crate::window::sliced::live::{LiveSlices, Place};
-use crate::window::{LATE, Pane, Sliding, WindowResult};
+use crate::window::{Pane, Sliding, WindowResult};
 
 /// The piece of saved state that says which windows were closed.
 const CLOSED: &str = "closed";

@@ -20,9 +20,10 @@ use millstream_engine::plan::{MakeOperator, OperatorVertex, Route};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, KeyedStream};
+use crate::late::LATE;
 use crate::scope::Tail;
 use crate::window::open::Spans;
-use crate::window::{LATE, Sliding, Tumbling, WindowAssigner, WindowResults, WindowedStream};
+use crate::window::{Sliding, Tumbling, WindowAssigner, WindowResults, WindowedStream};
 use combined::Combined;
 use local::Local;
 

@@ -102,10 +102,7 @@ fn looked_up(
             runtime::sleep(millis(key)).await;
             Ok::<_, Infallible>(name_of(key))
         },
-        move |record, name| {
-            let name = name.unwrap_or_else(|never| match *never {});
-            format!("{of} {} {name:?}", record.1)
-        },
+        move |record, name| format!("{of} {} {:?}", record.1, name.unwrap()),
     )
 }
 
