@@ -17,7 +17,7 @@ mod table;
 mod unkeyed;
 
 pub(crate) use slots::KeySlots;
-pub(crate) use table::{Entry, KeyTable};
+pub(crate) use table::{Entry, Guesses, KeyTable, NO_GUESSES};
 
 use std::hash::Hash;
 use std::marker::PhantomData;
