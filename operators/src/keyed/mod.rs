@@ -16,7 +16,7 @@ mod slots;
 mod table;
 mod unkeyed;
 
-pub(crate) use slots::KeySlots;
+pub(crate) use slots::{KeySlots, NO_SLOT};
 pub(crate) use table::{Entry, Guesses, KeyTable, NO_GUESSES};
 
 use std::hash::Hash;

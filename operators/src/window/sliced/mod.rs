@@ -30,7 +30,7 @@ use millstream_engine::why::{Explanation, Until, Wait};
 use millstream_engine::{Error, Result};
 
 use crate::aggregate::Aggregate;
-use crate::keyed::{Entry, Key, KeySlots, prefetch};
+use crate::keyed::{Entry, Key, KeySlots, NO_SLOT, prefetch};
 use crate::window::{LATE, Pane, Sliding, Window, WindowAssigner, WindowResult};
 use cut::Cut;
 use daba::Daba;
@@ -119,15 +119,15 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
             let hashes = prefetch::hashes(records.as_slice());
-            self.keys.prefetch_with(hashes, KeySlices::read_last);
-            for record in records.by_ref().take(prefetch::GROUP) {
+            let guesses = self.keys.prefetch_with(hashes, KeySlices::read_newest);
+            for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
                 let Keyed { hash, key, value } = record.value;
                 let place = match self.last {
                     Some((bounds, place)) if bounds.contains(record.time) => place,
                     _ => self.find(record.time, arrival),
                 };
                 match place {
-                    Place::Slice(index) => self.add(hash, key, index, &value)?,
+                    Place::Slice(index) => self.add(guess, hash, key, index, &value)?,
                     Place::Late => {
                         late += 1;
                         if self.gives_late {
@@ -168,7 +168,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
                 save(state, due, entry)?;
             }
         }
-        for (_, entry) in self.keys.iter() {
+        for entry in self.keys.iter_mut() {
             if let Turn::From(due) = entry.state.turn {
                 save(state, due, entry)?;
             }
@@ -181,8 +181,8 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
         self.open = self.cut.open_at(self.closed);
         for value in state.values::<(i64, K, Slices<A::State>, F)>() {
             let (due, key, slices, fold) = value?;
-            let (number, kept) = place(&mut self.keys, KeyHash::of(&key), key)?;
-            (kept.slices, kept.fold) = (slices, fold);
+            let (number, kept) = place(&mut self.keys, NO_SLOT, KeyHash::of(&key), key)?;
+            kept.restore(slices, fold);
             self.rounds.wait(number, &mut kept.turn, due);
         }
         Ok(())
@@ -223,8 +223,8 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<
     }
 
     #[inline]
-    fn add(&mut self, hash: KeyHash, key: K, index: i64, value: &T) -> Result<()> {
-        let (number, kept) = place(&mut self.keys, hash, key)?;
+    fn add(&mut self, guess: u32, hash: KeyHash, key: K, index: i64, value: &T) -> Result<()> {
+        let (number, kept) = place(&mut self.keys, guess, hash, key)?;
         if kept.add(index, value, &self.aggregate) {
             let due = self.cut.first_window(index).max(self.open);
             self.rounds.wait(number, &mut kept.turn, due);
@@ -278,14 +278,15 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<
     }
 }
 
-/// The number of a key, and its slices.
+/// The number of a key, which may be the guessed one, and its slices.
 #[inline]
 fn place<K: Key, S, F: Default>(
     keys: &mut KeySlots<K, KeySlices<S, F>>,
+    guess: u32,
     hash: KeyHash,
     key: K,
 ) -> Result<(u32, &mut KeySlices<S, F>)> {
-    let (number, _) = keys.slot_of(hash, key, KeySlices::default);
+    let (number, _) = keys.guessed_slot_of(guess, hash, key, KeySlices::default);
     let entry = keys.get_mut(number);
     let entry = entry.ok_or_else(|| Error::internal("a key without its slot"))?;
     Ok((number, &mut entry.state))
@@ -294,13 +295,13 @@ fn place<K: Key, S, F: Default>(
 fn save<K: Key, S, F>(
     state: &mut StateWriter,
     due: i64,
-    entry: &Entry<K, KeySlices<S, F>>,
+    entry: &mut Entry<K, KeySlices<S, F>>,
 ) -> Result<()>
 where
     Slices<S>: serde::Serialize,
     F: serde::Serialize,
 {
-    let KeySlices { slices, fold, .. } = &entry.state;
+    let (slices, fold) = entry.state.saved();
     state.put(entry.hash, &(due, &entry.key, slices, fold))
 }
 
@@ -338,10 +339,10 @@ fn visit_all<K: Key, T, A: Aggregate<T>, F: Fold<T, A>>(
             rounds.leaves();
             kept.forget_folded();
             kept.turn = Turn::Never;
-            match kept.slices.front() {
-                Some(open) => {
+            match kept.first_open() {
+                Some(first) => {
                     // It cannot be in this window, or it would have been in the fold.
-                    let due = cut.first_window(open.index);
+                    let due = cut.first_window(first);
                     rounds.wait(number, &mut kept.turn, due);
                 }
                 None => drop(keys.remove(number)),
