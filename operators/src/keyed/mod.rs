@@ -16,8 +16,8 @@ mod slots;
 mod table;
 mod unkeyed;
 
-pub(crate) use slots::KeySlots;
-pub(crate) use table::{Entry, KeyTable};
+pub(crate) use slots::{KeySlots, NO_SLOT};
+pub(crate) use table::{Entry, Guesses, KeyTable, NO_GUESSES};
 
 use std::hash::Hash;
 use std::marker::PhantomData;

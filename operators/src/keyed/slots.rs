@@ -15,6 +15,15 @@ pub(crate) struct KeySlots<K, S> {
     free: Vec<u32>,
 }
 
+/// The slots in which the keys of a group of records are likely to be.
+type Guesses = [u32; prefetch::GROUP];
+
+/// A slot that is never used.
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+
+/// Nothing is known of where they are.
+const NO_GUESSES: Guesses = [NO_SLOT; prefetch::GROUP];
+
 impl<K: Eq, S> KeySlots<K, S> {
     pub(crate) fn new() -> Self {
         KeySlots {
@@ -48,10 +57,26 @@ impl<K: Eq, S> KeySlots<K, S> {
         }
     }
 
-    /// Brings what is kept of the next few of these keys near.
+    /// The same; the key is likely to be in the slot that was guessed.
     #[inline]
-    pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) {
-        self.prefetch_with(hashes, |_| 0);
+    pub(crate) fn guessed_slot_of(
+        &mut self,
+        guess: u32,
+        hash: KeyHash,
+        key: K,
+        state: impl FnOnce() -> S,
+    ) -> (u32, Option<K>) {
+        let is_it = |entry: &Entry<K, S>| entry.hash == hash && entry.key == key;
+        match self.get(guess).is_some_and(is_it) {
+            true => (guess, Some(key)),
+            false => self.slot_of(hash, key, state),
+        }
+    }
+
+    /// Brings what is kept of the next few of these keys near; says in which slots it seems to be.
+    #[inline]
+    pub(crate) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) -> Guesses {
+        self.prefetch_with(hashes, |_| 0)
     }
 
     /// The same, and what `more` reads of each state.
@@ -60,13 +85,19 @@ impl<K: Eq, S> KeySlots<K, S> {
         &self,
         hashes: impl Iterator<Item = KeyHash>,
         more: impl Fn(&S) -> u64,
-    ) {
-        if self.is_near() {
-            return;
+    ) -> Guesses {
+        let mut guesses = NO_GUESSES;
+        if !self.is_near() {
+            for (guess, hash) in guesses.iter_mut().zip(hashes) {
+                // The first that looks like it, so that nothing waits for what it is.
+                *guess = self
+                    .table
+                    .find(hash.0, |_| true)
+                    .map_or(NO_SLOT, |slot| *slot);
+            }
+            self.read(&guesses, more);
         }
-        // The first that looks like it, so that nothing waits for what it is.
-        let slots = hashes.filter_map(|hash| self.table.find(hash.0, |_| true).copied());
-        self.prefetch_slots_with(slots, more);
+        guesses
     }
 
     /// Brings what is kept of keys near whose slots are known.
@@ -82,18 +113,22 @@ impl<K: Eq, S> KeySlots<K, S> {
         slots: impl Iterator<Item = u32>,
         more: impl Fn(&S) -> u64,
     ) {
-        if self.is_near() {
-            return;
+        if !self.is_near() {
+            let mut group = NO_GUESSES;
+            for (place, slot) in group.iter_mut().zip(slots) {
+                *place = slot;
+            }
+            self.read(&group, more);
         }
-        let mut group = [0; prefetch::GROUP];
-        let (mut read, mut len) = (0, 0);
-        for (place, slot) in group.iter_mut().zip(slots) {
-            *place = slot;
-            len += 1;
-            read ^= self.get(slot).map_or(0, |entry| entry.hash.0);
+    }
+
+    #[inline]
+    fn read(&self, slots: &Guesses, more: impl Fn(&S) -> u64) {
+        let mut read = 0;
+        for entry in slots.iter().filter_map(|slot| self.get(*slot)) {
+            read ^= entry.hash.0;
         }
-        let group = group.iter().take(len);
-        for entry in group.filter_map(|slot| self.get(*slot)) {
+        for entry in slots.iter().filter_map(|slot| self.get(*slot)) {
             read ^= more(&entry.state);
         }
         std::hint::black_box(read);
@@ -162,6 +197,10 @@ impl<K: Eq, S> KeySlots<K, S> {
             .filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry<K, S>> {
+        self.slots.iter_mut().filter_map(Option::as_mut)
+    }
+
     /// Takes all keys out.
     pub(crate) fn take_all(&mut self) -> Vec<Entry<K, S>> {
         self.table.clear();
@@ -196,7 +235,9 @@ mod tests {
         let mut model: BTreeMap<u64, u32> = BTreeMap::new();
         for n in 0..10_000u64 {
             let key = n * n % 257;
-            let (slot, spare) = slots.slot_of(KeyHash::of(&key), key, || 10 * key);
+            // A guess may be right, of another key, or of none.
+            let guess = (n % 258) as u32;
+            let (slot, spare) = slots.guessed_slot_of(guess, KeyHash::of(&key), key, || 10 * key);
             assert_eq!(spare.is_some(), model.contains_key(&key));
             assert_eq!(*model.entry(key).or_insert(slot), slot);
             assert_eq!(slots.get_mut(slot).unwrap().state, 10 * key);

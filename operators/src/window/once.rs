@@ -16,7 +16,7 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
-use crate::keyed::{Entry, Key, prefetch};
+use crate::keyed::{Entry, Key};
 use crate::late::LATE;
 use crate::window::open::{OpenWindows, Spans};
 use crate::window::{Pane, Window, WindowResult};
@@ -45,8 +45,8 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K,
         self.open.begin(batch.arrival());
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
-            self.open.prefetch(prefetch::hashes(records.as_slice()));
-            for record in records.by_ref().take(prefetch::GROUP) {
+            let guesses = self.open.prefetch(records.as_slice());
+            for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
                 let Keyed { hash, key, value } = record.value;
                 let Some(table) = self.open.table(record.time) else {
                     late += 1;
@@ -56,6 +56,10 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K,
                     }
                     continue;
                 };
+                if let Some(state) = table.guessed(guess, hash, &key) {
+                    self.aggregate.add(state, &value);
+                    continue;
+                }
                 match table.place(hash, &key) {
                     hash_table::Entry::Occupied(mut entry) => {
                         self.aggregate.add(&mut entry.get_mut().state, &value);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use millstream_engine::Result;
-use millstream_engine::key::KeyHash;
+use millstream_engine::batch::Record;
+use millstream_engine::key::{KeyHash, Keyed};
 use millstream_engine::operator::Step;
 use millstream_engine::outbox::Outbox;
 use millstream_engine::runtime::Instant;
@@ -11,7 +12,7 @@ use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::Timestamp;
 use millstream_engine::why::{Explanation, Until, Wait};
 
-use crate::keyed::{Entry, Key, KeyTable};
+use crate::keyed::{Entry, Guesses, Key, KeyTable, NO_GUESSES};
 use crate::waits::explain_first;
 use crate::window::cut::Cut;
 use crate::window::{Sliding, Tumbling, Window};
@@ -110,14 +111,12 @@ impl<K: Key, S: State> OpenWindows<K, S> {
         self.tables.get_mut(place)
     }
 
-    /// Brings near what these keys have in the window of the record before.
+    /// Brings near what the keys of the next group have in the window of the record before, and says where.
     #[inline]
-    pub(super) fn prefetch(&self, hashes: impl Iterator<Item = KeyHash>) {
-        if let Some((_, place)) = self.last
-            && let Some(table) = self.tables.get(place)
-        {
-            table.prefetch(hashes);
-        }
+    pub(super) fn prefetch<T>(&self, records: &[Record<Keyed<K, T>>]) -> Guesses {
+        let place = self.last.map(|(_, place)| place);
+        let table = place.and_then(|place| self.tables.get(place));
+        table.map_or(NO_GUESSES, |table| table.prefetch(records))
     }
 
     #[cold]

@@ -15,7 +15,7 @@ use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::{Explanation, Until, Wait};
 
-use crate::keyed::{Key, KeySlots, prefetch};
+use crate::keyed::{Key, KeySlots, NO_SLOT, prefetch};
 use crate::late::{LateRecords, put_late, set_aside};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
@@ -99,6 +99,15 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         records: impl Iterator<Item = Record<Keyed<K, T>>>,
         out: &mut Outbox,
     ) -> Result<()> {
+        self.take_guessed(records.map(|record| (NO_SLOT, record)), out)
+    }
+
+    /// The same, each with a guess in which slot its key is.
+    fn take_guessed(
+        &mut self,
+        records: impl Iterator<Item = (u32, Record<Keyed<K, T>>)>,
+        out: &mut Outbox,
+    ) -> Result<()> {
         let mut moment = self.moment(out);
         let watermark = self.watermark.unwrap_or(Timestamp::MIN);
         let from = match self.late {
@@ -106,14 +115,14 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             LateRecords::Counted | LateRecords::Given => watermark,
         };
         let (port, mut late) = (out.port(0)?, Vec::new());
-        for record in records {
+        for (guess, record) in records {
             if record.time < from {
                 set_aside(&mut late, record);
                 continue;
             }
             let Keyed { hash, key, value } = record.value;
             let kept = || Kept::of(self.process.state());
-            let (owner, spare) = self.keys.slot_of(hash, key, kept);
+            let (owner, spare) = self.keys.guessed_slot_of(guess, hash, key, kept);
             let Some(entry) = self.keys.get_mut(owner) else {
                 continue;
             };
@@ -251,8 +260,8 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
-            self.keys.prefetch(prefetch::hashes(records.as_slice()));
-            self.take(records.by_ref().take(prefetch::GROUP), out)?;
+            let guesses = self.keys.prefetch(prefetch::hashes(records.as_slice()));
+            self.take_guessed(guesses.into_iter().zip(records.by_ref()), out)?;
         }
         Ok(())
     }

@@ -7,9 +7,14 @@ use crate::window::sliced::rounds::Turn;
 
 /// What is kept under a key, and `N` besides.
 pub(super) struct KeySlices<S, F, N = ()> {
-    pub(super) slices: Slices<S>,
-    /// Of the first of them.
-    pub(super) fold: F,
+    slices: Slices<S>,
+    /// None of them is behind this index: to know it without a look at them.
+    last: i64,
+    /// The slice behind them, if there is one that is not in the fold: most records are for it, and need no look at the
+    /// others, which are far away.
+    newest: Option<Slice<S>>,
+    /// Of the first of the slices.
+    fold: F,
     pub(super) turn: Turn,
     pub(super) noted: N,
 }
@@ -18,10 +23,35 @@ impl<S, F: Default, N: Default> Default for KeySlices<S, F, N> {
     fn default() -> Self {
         KeySlices {
             slices: Slices::new(),
+            last: i64::MIN,
+            newest: None,
             fold: F::default(),
             turn: Turn::Never,
             noted: N::default(),
         }
+    }
+}
+
+impl<S, F, N> KeySlices<S, F, N> {
+    /// Puts the newest slice with the others.
+    #[inline]
+    fn settle(&mut self) {
+        if let Some(newest) = self.newest.take() {
+            self.last = newest.index;
+            self.slices.push_back(newest);
+        }
+    }
+
+    /// All slices, and what is noted besides.
+    pub(super) fn settled(&mut self) -> (&mut Slices<S>, &mut F, &mut N) {
+        self.settle();
+        (&mut self.slices, &mut self.fold, &mut self.noted)
+    }
+
+    /// Takes over what was saved.
+    pub(super) fn restore(&mut self, slices: Slices<S>, fold: F) {
+        self.last = slices.back().map_or(i64::MIN, |last| last.index);
+        (self.slices, self.fold) = (slices, fold);
     }
 }
 
@@ -33,9 +63,8 @@ impl<S, F: Folded, N> KeySlices<S, F, N> {
         A: Aggregate<T, State = S>,
         F: Fold<T, A>,
     {
-        let has_open = self.fold.len() < self.slices.len();
-        match self.slices.back_mut() {
-            Some(newest) if newest.index == index && has_open => {
+        match &mut self.newest {
+            Some(newest) if newest.index == index => {
                 aggregate.add(&mut newest.state, value);
                 false
             }
@@ -49,6 +78,13 @@ impl<S, F: Folded, N> KeySlices<S, F, N> {
         A: Aggregate<T, State = S>,
         F: Fold<T, A>,
     {
+        let newest = self.newest.as_ref().map(|newest| newest.index);
+        if index > newest.unwrap_or(self.last) {
+            self.settle();
+            let state = aggregate.init(value);
+            self.newest = Some(Slice { index, state });
+            return self.slices.is_empty();
+        }
         let folded = self.fold.len().checked_sub(1);
         let last = folded.and_then(|at| self.slices.get(at));
         if last.is_some_and(|last| index <= last.index) {
@@ -56,13 +92,11 @@ impl<S, F: Folded, N> KeySlices<S, F, N> {
                 .add_behind(&mut self.slices, index, value, aggregate);
             return false;
         }
-        if self
-            .slices
-            .back()
-            .is_some_and(|newest| newest.index < index)
+        if self.newest.is_none()
+            && let Some(mut saved) = self.slices.pop_back_if(|last| last.index == index)
         {
-            let state = aggregate.init(value);
-            self.slices.push_back(Slice { index, state });
+            aggregate.add(&mut saved.state, value);
+            self.newest = Some(saved);
             return false;
         }
         match self
@@ -90,20 +124,29 @@ impl<S, F: Folded, N> KeySlices<S, F, N> {
         A: Aggregate<T, State = S>,
         F: Fold<T, A>,
     {
+        if (self.newest.as_ref()).is_some_and(|newest| newest.index < window.behind) {
+            self.settle();
+        }
         slide(&mut self.slices, &mut self.fold, window, aggregate)
     }
 
     /// Reads what most records touch, to have it near.
     #[inline]
-    pub(super) fn read_last(&self) -> u64 {
-        self.slices.back().map_or(0, |slice| slice.index as u64)
+    pub(super) fn read_newest(&self) -> u64 {
+        (self.newest.as_ref()).map_or(0, |newest| newest.index as u64)
     }
 
     /// Reads what a window touches.
     #[inline]
     pub(super) fn read_ends(&self) -> u64 {
-        let first = self.slices.front().map_or(0, |slice| slice.index as u64);
-        first ^ self.read_last()
+        let index = |slice: Option<&Slice<S>>| slice.map_or(0, |slice| slice.index as u64);
+        index(self.slices.front()) ^ index(self.slices.back()) ^ self.read_newest()
+    }
+
+    /// The first slice that is not in its fold, when that has been forgotten.
+    pub(super) fn first_open(&self) -> Option<i64> {
+        let first = self.slices.front().or(self.newest.as_ref());
+        first.map(|slice| slice.index)
     }
 
     /// Whether its fold has a slice from `first` on.

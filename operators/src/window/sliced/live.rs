@@ -10,7 +10,7 @@ use millstream_engine::time::Timestamp;
 use millstream_engine::{Error, Result};
 
 use crate::aggregate::Aggregate;
-use crate::keyed::{Entry, Key, KeySlots, prefetch};
+use crate::keyed::{Entry, Key, KeySlots, NO_SLOT, prefetch};
 use crate::window::cut::{Cut, SlicedWindow};
 use crate::window::sliced::fold::{Fold, Folded, Slices};
 use crate::window::sliced::key_slices::KeySlices;
@@ -56,11 +56,11 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
         }
     }
 
-    /// Brings near what the next few of these records touch.
+    /// Brings near what the next few of these records touch; says in which slots their keys seem to be.
     #[inline]
-    pub(super) fn prefetch<T>(&self, records: &[Record<Keyed<K, T>>]) {
+    pub(super) fn prefetch<T>(&self, records: &[Record<Keyed<K, T>>]) -> [u32; prefetch::GROUP] {
         let hashes = prefetch::hashes(records);
-        self.keys.prefetch_with(hashes, KeySlices::read_last);
+        self.keys.prefetch_with(hashes, KeySlices::read_newest)
     }
 
     /// The place of a record of this time.
@@ -87,10 +87,11 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
         place
     }
 
-    /// Brings a record into an open slice. Gives the number of its key, and what that has.
+    /// Brings a record into an open slice. Gives the number of its key, which may be the guessed one, and what that has.
     #[inline]
     pub(super) fn add<T, A>(
         &mut self,
+        guess: u32,
         hash: KeyHash,
         key: K,
         index: i64,
@@ -101,7 +102,7 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
         A: Aggregate<T, State = S>,
         F: Fold<T, A>,
     {
-        let (number, kept) = slot_of(&mut self.keys, hash, key)?;
+        let (number, kept) = slot_of(&mut self.keys, guess, hash, key)?;
         if kept.add(index, value, aggregate) {
             let due = self.cut.first_window(index).max(self.open);
             self.rounds.wait(number, &mut kept.turn, due);
@@ -176,10 +177,10 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
                 self.rounds.leaves();
                 kept.forget_folded();
                 kept.turn = Turn::Never;
-                match kept.slices.front() {
-                    Some(open) => {
+                match kept.first_open() {
+                    Some(first) => {
                         // It cannot be in this window, or it would have been in the fold.
-                        let due = self.cut.first_window(open.index);
+                        let due = self.cut.first_window(first);
                         self.rounds.wait(number, &mut kept.turn, due);
                     }
                     None => drop(self.keys.remove(number)),
@@ -210,18 +211,23 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
         Some(self.cut.window(window).end)
     }
 
-    /// Each key with the window it is due for: one that has had its turn in a round that goes on is due for the
+    /// Saves each key with the window it is due for: one that has had its turn in a round that goes on is due for the
     /// next.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Entry<K, KeySlices<S, F, N>>)> {
-        let live = self.rounds.live();
-        let live = live.filter_map(|(number, due)| Some((due, self.keys.get(number)?)));
-        let waiting = self.keys.iter().filter_map(|(_, entry)| {
-            let Turn::From(due) = entry.state.turn else {
-                return None;
-            };
-            Some((due, entry))
-        });
-        live.chain(waiting)
+    pub(super) fn save(
+        &mut self,
+        mut save: impl FnMut(i64, &mut Entry<K, KeySlices<S, F, N>>) -> Result<()>,
+    ) -> Result<()> {
+        for (number, due) in self.rounds.live() {
+            if let Some(entry) = self.keys.get_mut(number) {
+                save(due, entry)?;
+            }
+        }
+        for entry in self.keys.iter_mut() {
+            if let Turn::From(due) = entry.state.turn {
+                save(due, entry)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes over what was kept of a key; gives its number, and its place.
@@ -232,21 +238,22 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
         slices: Slices<S>,
         fold: F,
     ) -> Result<(u32, &mut KeySlices<S, F, N>)> {
-        let (number, kept) = slot_of(&mut self.keys, KeyHash::of(&key), key)?;
-        (kept.slices, kept.fold) = (slices, fold);
+        let (number, kept) = slot_of(&mut self.keys, NO_SLOT, KeyHash::of(&key), key)?;
+        kept.restore(slices, fold);
         self.rounds.wait(number, &mut kept.turn, due);
         Ok((number, kept))
     }
 }
 
-/// The number of a key, and what it has.
+/// The number of a key, which may be the guessed one, and what it has.
 #[inline]
 fn slot_of<K: Key, S, F: Default, N: Default>(
     keys: &mut KeySlots<K, KeySlices<S, F, N>>,
+    guess: u32,
     hash: KeyHash,
     key: K,
 ) -> Result<(u32, &mut KeySlices<S, F, N>)> {
-    let (number, _) = keys.slot_of(hash, key, KeySlices::default);
+    let (number, _) = keys.guessed_slot_of(guess, hash, key, KeySlices::default);
     let entry = keys.get_mut(number);
     let entry = entry.ok_or_else(|| Error::internal("a key without its slot"))?;
     Ok((number, &mut entry.state))

@@ -12,7 +12,7 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::{Explanation, Until, Wait};
 
 use crate::aggregate::Aggregate;
-use crate::keyed::{Key, prefetch};
+use crate::keyed::Key;
 use crate::late::LATE;
 use crate::window::sliced::fold::{Fold, Slices};
 use crate::window::sliced::live::{LiveSlices, Place};
@@ -37,12 +37,12 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
         let (arrival, mut late) = (batch.arrival(), 0);
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
-            self.live.prefetch(records.as_slice());
-            for record in records.by_ref().take(prefetch::GROUP) {
+            let guesses = self.live.prefetch(records.as_slice());
+            for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
                 let Keyed { hash, key, value } = record.value;
                 match self.live.place_of(record.time, arrival) {
                     Place::Open(index) => {
-                        self.live.add(hash, key, index, &value, &self.aggregate)?;
+                        (self.live).add(guess, hash, key, index, &value, &self.aggregate)?;
                     }
                     Place::Ended(_) => {
                         late += 1;
@@ -75,11 +75,10 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
         state.put_piece(CLOSED, &self.closed)?;
-        for (due, entry) in self.live.iter() {
-            let kept = &entry.state;
-            state.put(entry.hash, &(due, &entry.key, &kept.slices, &kept.fold))?;
-        }
-        Ok(())
+        self.live.save(|due, entry| {
+            let (slices, fold, ()) = entry.state.settled();
+            state.put(entry.hash, &(due, &entry.key, slices, fold))
+        })
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {

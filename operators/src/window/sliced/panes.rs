@@ -23,7 +23,7 @@ use millstream_engine::why::Explanation;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
-use crate::keyed::{Key, prefetch};
+use crate::keyed::Key;
 use crate::window::general::{Clock, GeneralWindows, Given, Kept, Now, Pulses, Rules, tell};
 use crate::window::sliced::fold::{Fold, Slices};
 use crate::window::sliced::live::{LiveSlices, Place};
@@ -54,7 +54,7 @@ enum Saved<L, W> {
 }
 
 /// What is kept of a key's slices: its key, the window it is due for, slices and fold, and what is unsaid of them.
-type SavedLive<K, S, F> = (K, i64, Slices<S>, F, Vec<i64>, Option<i64>);
+type SavedLive<K, S, F> = (K, i64, Slices<S>, F, (Vec<i64>, Option<i64>));
 
 impl<K, T, A, F> SlicedPanes<K, T, A, F>
 where
@@ -84,6 +84,7 @@ where
     /// kept. Gives it back if there are none.
     fn take(
         &mut self,
+        guess: u32,
         keyed: Keyed<K, T>,
         time: Timestamp,
         arrival: Instant,
@@ -105,7 +106,7 @@ where
             taken = (self.each).take_into(ended, *hash, key, value, time, out)?;
         }
         match place {
-            Place::Open(index) => self.take_live(keyed, index, arrival, out)?,
+            Place::Open(index) => self.take_live(guess, keyed, index, arrival, out)?,
             _ if !taken => return Ok(Some(keyed)),
             _ => {}
         }
@@ -115,13 +116,14 @@ where
     #[inline]
     fn take_live(
         &mut self,
+        guess: u32,
         keyed: Keyed<K, T>,
         index: i64,
         arrival: Instant,
         out: &Outbox,
     ) -> Result<()> {
         let Keyed { hash, key, value } = keyed;
-        let (number, kept) = (self.live).add(hash, key, index, &value, &self.aggregate)?;
+        let (number, kept) = (self.live).add(guess, hash, key, index, &value, &self.aggregate)?;
         if !self.early.is_empty() {
             kept.noted.note(index, arrival);
             let now = Now {
@@ -208,10 +210,10 @@ where
         self.each.held.arrival = Some(arrival);
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
-            self.live.prefetch(records.as_slice());
-            for record in records.by_ref().take(prefetch::GROUP) {
+            let guesses = self.live.prefetch(records.as_slice());
+            for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
                 let time = self.each.rules.time_of(record.time, out);
-                if let Some(keyed) = self.take(record.value, time, arrival, out)? {
+                if let Some(keyed) = self.take(guess, record.value, time, arrival, out)? {
                     late += 1;
                     self.each.rules.give_late(keyed, record.time, out)?;
                 }
@@ -270,12 +272,12 @@ where
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
         self.each.save_moments(&self.early, state)?;
-        for (due, entry) in self.live.iter() {
-            let (key, kept) = (&entry.key, &entry.state);
-            let Unsaid { slices, from, .. } = &kept.noted;
-            let live = (key, due, &kept.slices, &kept.fold, slices, from);
-            state.put(entry.hash, &Saved::<_, ()>::Live(live))?;
-        }
+        self.live.save(|due, entry| {
+            let (slices, fold, noted) = entry.state.settled();
+            let unsaid = (&noted.slices, noted.from);
+            let live = (&entry.key, due, slices, fold, unsaid);
+            state.put(entry.hash, &Saved::<_, ()>::Live(live))
+        })?;
         for (hash, window) in self.each.windows() {
             state.put(hash, &Saved::<(), _>::Window(window))?;
         }
@@ -289,7 +291,7 @@ where
         for saved in state.values::<Of<K, A::State, F>>() {
             match saved? {
                 Saved::Window((key, kept)) => self.each.put_back(key, kept),
-                Saved::Live((key, due, slices, fold, unsaid, from)) => {
+                Saved::Live((key, due, slices, fold, (unsaid, from))) => {
                     let (number, kept) = self.live.restore(due, key, slices, fold)?;
                     kept.noted.slices = unsaid;
                     kept.noted.from = from;

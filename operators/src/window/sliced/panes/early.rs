@@ -50,17 +50,17 @@ where
             self.speaking = None;
             return Ok(());
         };
-        let kept = &mut entry.state;
-        let unsaid = std::mem::take(&mut kept.noted.slices);
-        let (mut slices, mut fold) = (kept.slices.clone(), kept.fold.clone());
+        let (all, whole, noted) = entry.state.settled();
+        let unsaid = std::mem::take(&mut noted.slices);
+        let (mut slices, mut fold) = (all.clone(), whole.clone());
         let (cut, open) = (self.live.cut, self.live.open);
-        let mut from = kept.noted.from.map_or(open, |from| from.max(open));
+        let mut from = noted.from.map_or(open, |from| from.max(open));
         for &slice in &unsaid {
             from = from.max(cut.first_window(slice));
             while cut.last_window(slice).is_some_and(|last| from <= last) {
                 if out.is_full() {
-                    kept.noted.from = Some(from);
-                    kept.noted.slices = unsaid;
+                    noted.from = Some(from);
+                    noted.slices = unsaid;
                     return Ok(());
                 }
                 let sliced = cut.sliced(from);
@@ -69,18 +69,18 @@ where
                         window: sliced.window,
                         state: total,
                         unsaid: 1,
-                        arrival: kept.noted.arrival,
+                        arrival: noted.arrival,
                     };
                     self.each.say_early(entry.hash, &entry.key, given, out)?;
                 }
                 from += 1;
             }
         }
-        kept.noted.from = None;
-        kept.noted.arrival = None;
+        noted.from = None;
+        noted.arrival = None;
         if self.each.rules.panes == Panes::Discarding {
-            kept.slices.clear();
-            kept.fold = F::default();
+            all.clear();
+            *whole = F::default();
         }
         self.speaking = None;
         Ok(())
