@@ -4,7 +4,7 @@ use millstream::operators::Interval;
 use millstream::prelude::*;
 
 use super::super::facts::{Fact, by_window, sliding};
-use super::{AT_ONCE, Bulky, SEEDS, bulky, facts, keyed};
+use super::{AT_ONCE, Bulky, SEEDS, bulky, facts, keyed, lead};
 use crate::seeds::every_seed;
 
 /// The pairs of records that are no more than 20 s apart, and those that are in none.
@@ -64,10 +64,11 @@ fn pair(l: Option<&Bulky<Fact>>, r: Option<&Bulky<Fact>>) -> Bulky<Pair> {
 fn join(rows: Vec<Pair>, joined: fn(Side, Side) -> KeyedStream<u64, Bulky<Pair>>) {
     assert!(rows.len() > 5 * AT_ONCE, "{}", rows.len());
     every_seed(move |flow, out| {
-        joined(keyed(flow, "lefts", 1), keyed(flow, "rights", 2))
+        let told = joined(keyed(flow, "lefts", 1), keyed(flow, "rights", 2))
             .values()
             .map(|pair| pair.0)
-            .sink("out", out);
+            .erase();
+        lead(told, out);
     })
     .under(SEEDS)
     .gives(rows);

@@ -7,6 +7,7 @@ mod windows;
 
 use std::collections::BTreeMap;
 
+use millstream::connectors::memory::CollectSink;
 use millstream::operators::Retract;
 use millstream::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -89,4 +90,14 @@ fn assert_many_at_once(expected: &ByWindow) {
     }
     let most = of_window.into_values().max();
     assert!(most > Some(AT_ONCE), "{most:?}");
+}
+
+/// What is told goes to the sink; and to windows that would be late for it if a watermark overtook what is told behind the
+/// first step.
+fn lead<T: Clone + Send + 'static>(told: Stream<T>, out: CollectSink<T>) {
+    told.clone()
+        .window_all(Tumbling::of(seconds(1)))
+        .aggregate("in-time", count())
+        .discard();
+    told.sink("out", out);
 }

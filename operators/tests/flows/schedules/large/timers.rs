@@ -7,7 +7,7 @@ use millstream::prelude::*;
 
 use super::super::facts::{Fact, by_window, in_time, many, sliding};
 use super::super::lanes::Lanes;
-use super::{Bulky, SEEDS, assert_many_at_once, bulky, facts, timed};
+use super::{Bulky, SEEDS, assert_many_at_once, bulky, facts, lead, timed};
 use crate::seeds::{EverySeed, every_seed};
 
 /// What a key has had of the times up to a timer, at that; and all of it, on the wall clock and at the end.
@@ -35,7 +35,8 @@ fn timers_of_both_clocks() {
     every_seed(|flow, out| {
         let lanes = Lanes::new(many(0)).giving_up_to(150);
         // All have come long before the second is over in which the timers go off.
-        flow.source("facts", lanes.open_until(seconds(2)))
+        let told = flow
+            .source("facts", lanes.open_until(seconds(2)))
             .event_time(Fact::time, in_time())
             .map(bulky)
             .key_by(|fact| fact.0.key)
@@ -66,7 +67,8 @@ fn timers_of_both_clocks() {
             )
             .values()
             .map(|told| told.0)
-            .sink("out", out);
+            .erase();
+        lead(told, out);
     })
     .under(SEEDS)
     .gives(expected);
@@ -92,10 +94,11 @@ fn sorted_and_delayed() {
         let facts = timed(flow, "facts", 0);
         let delayed = facts.clone().delay("later", millis(5), 2_000);
         let in_order = facts.key_by(|fact| fact.0.key).sort("sorted").values();
-        delayed
+        let told = delayed
             .map(|fact| (false, fact.0))
             .union(in_order.map(|fact| (true, fact.0)))
-            .sink("out", out);
+            .erase();
+        lead(told, out);
     });
     flow.under(SEEDS).holds(|rows, run| {
         assert_eq!(run.late(), 0);

@@ -4,24 +4,25 @@ use millstream::operators::WindowAssigner;
 use millstream::prelude::*;
 
 use super::super::facts::{Fact, Span, by_session, by_window, sliding, span};
-use super::{AT_ONCE, Bulkily, ByWindow, SEEDS, assert_many_at_once, facts, keyed};
+use super::{AT_ONCE, Bulkily, ByWindow, SEEDS, assert_many_at_once, facts, keyed, lead};
 use crate::seeds::{EverySeed, every_seed};
 
 /// The windows come to what all of their records do.
 fn come_to<W, A>(windows: W, aggregate: A, expected: ByWindow, naive: fn(&[Fact]) -> A::Out)
 where
     W: WindowAssigner + Sync,
-    A: Aggregate<Fact, State: Clone, Out: Ord + std::fmt::Debug> + Sync,
+    A: Aggregate<Fact, State: Clone, Out: Clone + Ord + std::fmt::Debug> + Sync,
 {
     let rows = expected.into_iter();
     let rows = rows.map(|((key, span), facts)| (key, span, naive(&facts)));
     let flow: EverySeed<(u64, Span, A::Out)> = every_seed(move |flow, out| {
-        keyed(flow, "facts", 0)
+        let told = keyed(flow, "facts", 0)
             .window(windows.clone())
             .aggregate("windows", Bulkily(aggregate.clone()))
             .values()
             .map(|said| (said.key, span(said.window), said.value.0))
-            .sink("out", out);
+            .erase();
+        lead(told, out);
     });
     flow.under(SEEDS).gives(rows.collect());
 }
@@ -86,11 +87,12 @@ fn count_windows_at_the_end() {
     let rows = rows.map(|((key, _), facts)| (key, count_and_sum(&facts)));
     let flow: EverySeed<(u64, (u64, i64))> = every_seed(|flow, out| {
         let sums = (count(), sum(|fact: &Fact| fact.value));
-        keyed(flow, "facts", 0)
+        let told = keyed(flow, "facts", 0)
             .count_window(1_000)
             .aggregate("windows", Bulkily(sums))
             .map(|key, said| (key, said.value.0))
-            .sink("out", out);
+            .erase();
+        lead(told, out);
     });
     flow.under(SEEDS).gives(rows.collect());
 }
