@@ -48,6 +48,24 @@ pub(super) fn facts() -> Vec<Fact> {
     (0..LANES).flat_map(of_lane).collect()
 }
 
+/// Of another three lanes, many: of 400 keys, a second apart in each lane; others for each `side`.
+pub(super) fn many(side: u64) -> Vec<Vec<Fact>> {
+    let fact = |lane: u64, n: u64| {
+        let id = side * 10_000 + lane * 1_000 + n;
+        let mut drawn = SplitMix64::new(id);
+        let key = drawn.below(400);
+        Fact {
+            id,
+            key,
+            own: key,
+            at: n as i64 - drawn.below(SPREAD as u64) as i64,
+            value: drawn.below(21) as i64 - 10,
+        }
+    };
+    let lane = |lane| (0..300).map(|n| fact(lane, n)).collect();
+    (0..LANES).map(lane).collect()
+}
+
 /// A source of them.
 pub(super) fn lanes() -> Lanes<Fact> {
     Lanes::new((0..LANES).map(of_lane).collect())

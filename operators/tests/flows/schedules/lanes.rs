@@ -22,6 +22,7 @@ pub(super) struct Lanes<T> {
     /// When, by the virtual clock, a record can be given.
     due: Option<fn(&T) -> Duration>,
     silence: Option<Duration>,
+    most: u64,
 }
 
 impl<T: Clone + Send + Sync + 'static> Lanes<T> {
@@ -30,12 +31,19 @@ impl<T: Clone + Send + Sync + 'static> Lanes<T> {
             lanes: Arc::new(lanes),
             due: None,
             silence: None,
+            most: 6,
         }
     }
 
     /// No record is given before the virtual clock shows so much; those of a lane are due one after the other.
     pub(super) fn due_at(mut self, due: fn(&T) -> Duration) -> Self {
         self.due = Some(due);
+        self
+    }
+
+    /// It gives up to so many records at a time (default: 6).
+    pub(super) fn giving_up_to(mut self, most: u64) -> Self {
+        self.most = most;
         self
     }
 
@@ -140,7 +148,7 @@ impl<T: Clone + Send + Sync + 'static> SourceReader for LaneReader<T> {
             .filter(|(_, count)| *count > 0)
             .collect();
         let (mine, count) = ready[drawn.below(ready.len() as u64) as usize];
-        let count = count.min(1 + drawn.below(6) as usize);
+        let count = count.min(1 + drawn.below(self.source.most) as usize);
         intake.begin(PartitionId(self.taken[mine].0 as u32), runtime::now());
         for record in &self.left(mine)[..count] {
             intake.push(record.clone());

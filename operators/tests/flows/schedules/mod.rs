@@ -7,6 +7,7 @@ mod clocks;
 mod counts;
 mod facts;
 mod lanes;
+mod large;
 mod late;
 mod panes;
 mod process;
