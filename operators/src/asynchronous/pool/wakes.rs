@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 
-use futures::task::AtomicWaker;
+use super::Slot;
 
-/// The number of a call among those in flight; given again when it has ended.
-pub(super) type Slot = usize;
+use futures::task::AtomicWaker;
 
 /// A bit for each slot that was woken, and a bit for each word that has one: waking takes no lock, and looking who
 /// was woken takes no look at those who were not.
