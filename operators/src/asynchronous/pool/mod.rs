@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use millstream_engine::runtime;
-
 use wakes::Wakes;
 
 /// The number of a call among those in flight; given again when it has ended.

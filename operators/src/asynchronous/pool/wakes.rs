@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 
-use super::Slot;
-
 use futures::task::AtomicWaker;
+
+use super::Slot;
 
 /// A bit for each slot that was woken, and a bit for each word that has one: waking takes no lock, and looking who
 /// was woken takes no look at those who were not.
