@@ -11,8 +11,8 @@ use super::call::{Ask, Call, Reply};
 use super::calls::Calls;
 use super::failure::OnFailure;
 use super::operator::{AsyncCalls, Terms};
+use super::pool::Slot;
 use super::shape::{ByKey, KeyLabel, Plain};
-use super::wakes::Slot;
 use crate::keyed::Key;
 use crate::pipe::{Identity, Pipe};
 

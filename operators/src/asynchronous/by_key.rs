@@ -13,8 +13,8 @@ use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::{Error, Result};
 
 use super::call::{Call, Reply};
+use super::pool::Slot;
 use super::shape::{ByKey, KeyLabel};
-use super::wakes::Slot;
 use crate::keyed::{Entry, Key, KeyTable};
 
 /// The state of a key in the hands of an asynchronous call: read and written as if it were the state itself.

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use millstream_engine::Result;
 use millstream_engine::state::{StateReader, StateWriter};
 
+use super::pool::Slot;
 use super::shape::Shape;
-use super::wakes::Slot;
 
 /// What the asynchronous operator calls for each record.
 pub(super) trait Call<S: Shape>: Send {

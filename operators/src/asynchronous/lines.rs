@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use millstream_engine::key::KeyHash;
 
-use super::wakes::Slot;
+use super::pool::Slot;
 
 /// Records in lines, one line for each label: only the first of a line may leave it. Unordered, every record is the
 /// first of a line of its own.

@@ -20,7 +20,6 @@ mod rate;
 mod retry;
 mod shape;
 mod times;
-mod wakes;
 
 pub(crate) use answering::{answering, answering_by_key};
 pub(crate) use attempts::Attempts;

@@ -20,12 +20,11 @@ use super::call::{Call, Reply};
 use super::calls::Calls;
 use super::failure::{CallError, FailedCall, OnFailure, fatal};
 use super::lines::Lines;
-use super::pool::{CallPool, Landing};
+use super::pool::{CallPool, Landing, Slot};
 use super::rate::Bucket;
 use super::retry::{Retry, jitter};
 use super::shape::Shape;
 use super::times::{HeldTimes, Stamp};
-use super::wakes::Slot;
 use crate::pipe::Pipe;
 
 /// How often `poll` looks into calls before it lets the task do something else.

@@ -13,7 +13,7 @@ use crate::scope::Tail;
 use crate::stream::{Either, OneOf3, OneOf4};
 use crate::window::{Window, WindowAssigner};
 
-impl<K: Key, A: State> KeyedStream<K, A> {
+impl<K: Key, A: Send + 'static> KeyedStream<K, A> {
     /// Brings two streams together, more by [`and`](Cogroup::and): all their records of a key and window go to one
     /// closure, given to [`window`](Cogroup::window).
     ///
@@ -50,6 +50,7 @@ impl<K: Key, A: State> KeyedStream<K, A> {
     /// Source: `coGroup` of Flink, `CoGroupByKey` of Beam.
     pub fn cogroup<J, B>(self, other: KeyedStream<J, B>) -> Cogroup<K, (Vec<A>, Vec<B>)>
     where
+        A: State,
         J: SameKey<K>,
         B: State,
     {

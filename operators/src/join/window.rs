@@ -11,7 +11,7 @@ use crate::scope::Tail;
 use crate::stream::Either;
 use crate::window::WindowAssigner;
 
-impl<K: Key, L: State> KeyedStream<K, L> {
+impl<K: Key, L: Send + 'static> KeyedStream<K, L> {
     /// Joins two streams window by window: `f` makes a result of each pair with equal keys, when the watermark passes
     /// the end of their window. Its timestamp is the [last](crate::Window::last) moment of it.
     ///
@@ -55,6 +55,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -101,6 +102,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -147,6 +149,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -193,6 +196,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -245,6 +249,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> (KeyedStream<K, U>, KeyedStream<K, Either<L, R>>)
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,

@@ -80,6 +80,14 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         self.tail.discard();
     }
 
+    /// There is none: it is here for what the compiler says of it.
+    #[doc(hidden)]
+    pub fn sink<S>(self, _name: &str, _sink: S)
+    where
+        Self: SaysWhatIsWritten,
+    {
+    }
+
     fn into_records<U, F>(self, name: &'static str, step: F) -> Stream<U, impl Pipe<Out = U>>
     where
         U: Send + 'static,
@@ -88,3 +96,13 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
         Stream::plain(self.tail.routed(Route::Forward)).step(name, |before| Map { before, step })
     }
 }
+
+/// Holds for no keyed stream, so that the compiler says what to put before a sink.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a keyed stream does not say what of it is written to the sink",
+    label = "put `.values()`, `.entries()` or `.map(…)` before it",
+    note = "`.values()` are the values, `.entries()` the values with their keys, `.map(|key, value| …)` is what you make \
+            of both"
+)]
+pub trait SaysWhatIsWritten {}

@@ -53,7 +53,7 @@ impl AsOf {
     }
 }
 
-impl<K: Key, L: State> KeyedStream<K, L> {
+impl<K: Key, L: Send + 'static> KeyedStream<K, L> {
     /// Joins each record with the latest version its key has in `table` at the record's time: that with the highest
     /// time which is not later. Of several with the same time it is the one that came last. The result has the
     /// timestamp of the record; one without a version makes none (see [`as_of_left_join`](Self::as_of_left_join)).
@@ -106,6 +106,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -152,6 +153,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -204,6 +206,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> (KeyedStream<K, U>, KeyedStream<K, Either<L, R>>)
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,

@@ -66,7 +66,7 @@ impl BroadcastTable {
     }
 }
 
-impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
+impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Joins each record with what a small table has under its key now: `f` makes a result of it, with the record's
     /// timestamp.
     ///
@@ -113,6 +113,7 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
         f: F,
     ) -> Stream<U>
     where
+        T: State,
         K: Key,
         V: State + Clone,
         Q: Pipe<Out = (K, Option<V>)>,

@@ -18,7 +18,7 @@ use crate::scope::Tail;
 use crate::stream::Either;
 use operator::Near;
 
-impl<K: Key, L: State> KeyedStream<K, L> {
+impl<K: Key, L: Send + 'static> KeyedStream<K, L> {
     /// Joins two streams where their times are near each other: `f` makes a result of each pair with equal keys in
     /// which `left.time + lower <= right.time <= left.time + upper`. Its timestamp is the later of the two times.
     ///
@@ -62,6 +62,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -106,6 +107,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -151,6 +153,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -197,6 +200,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -248,6 +252,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> (KeyedStream<K, U>, KeyedStream<K, Either<L, R>>)
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,

@@ -1,5 +1,7 @@
 //! The calls in flight: thousands of futures, of which only those are polled that were woken.
 
+mod wakes;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,8 +10,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use millstream_engine::runtime;
+use wakes::Wakes;
 
-use super::wakes::{Slot, Wakes};
+/// The number of a call among those in flight; given again when it has ended.
+pub(super) type Slot = usize;
 
 /// Calls in flight, each in its slot.
 ///

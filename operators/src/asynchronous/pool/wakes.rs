@@ -6,8 +6,7 @@ use std::task::{Wake, Waker};
 
 use futures::task::AtomicWaker;
 
-/// The number of a call among those in flight; given again when it has ended.
-pub(super) type Slot = usize;
+use super::Slot;
 
 /// A bit for each slot that was woken, and a bit for each word that has one: waking takes no lock, and looking who
 /// was woken takes no look at those who were not.
