@@ -65,7 +65,8 @@ impl Flow {
         }
     }
 
-    /// Sets how many replicas each vertex has that does not say otherwise (default: the machine's cores).
+    /// Sets how many replicas each vertex has that does not say otherwise (default: the machine's cores; at
+    /// least 1).
     #[must_use]
     pub fn with_parallelism(mut self, parallelism: usize) -> Self {
         self.settings.parallelism = parallelism;
@@ -73,7 +74,7 @@ impl Flow {
     }
 
     /// Sets into how many shards the key space is cut: the most replicas a keyed vertex can ever have
-    /// (default 128). Fixed for the life of the flow's state.
+    /// (default 128; 1 to 65,536). Fixed for the life of the flow's state.
     #[must_use]
     pub fn with_shards(mut self, shards: u32) -> Self {
         self.settings.shards = shards;
@@ -137,7 +138,7 @@ impl Flow {
         self
     }
 
-    /// Sets how many batches a channel between two tasks holds before its sender waits (default 8).
+    /// Sets how many batches a channel between two tasks holds before its sender waits (default 8; at least 1).
     #[must_use]
     pub fn with_channel_batches(mut self, batches: usize) -> Self {
         self.settings.channel_batches = batches;

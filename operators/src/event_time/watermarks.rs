@@ -66,11 +66,15 @@ pub type Lateness = Watermarks<Bounded>;
 
 impl Lateness {
     /// Records come at most this much of event time behind later ones of their partition.
+    ///
+    /// [`Stream::event_time`](crate::Stream::event_time) has an example.
     pub const fn bounded(most: Duration) -> Self {
         Watermarks::of(Bounded(most))
     }
 
     /// Every partition is in order (Flink's monotonous timestamps).
+    ///
+    /// [`Stream::event_time`](crate::Stream::event_time) has an example of the other.
     pub const fn none() -> Self {
         Watermarks::of(Bounded(Duration::ZERO))
     }
@@ -120,6 +124,8 @@ pub enum Ahead {
 
 impl<S> Watermarks<S> {
     /// Made by this strategy.
+    ///
+    /// [`WatermarkStrategy`] says what one is; [`by`](Watermarks::by) is the same of a closure, and has an example.
     pub const fn of(strategy: S) -> Self {
         Watermarks {
             strategy,
@@ -201,6 +207,21 @@ impl<S> Watermarks<S> {
 
     /// Sets what becomes of a record that is further ahead (default: [`Ahead::Drop`]).
     /// [`event_time_with_ahead`](crate::Stream::event_time_with_ahead) gives them as a stream instead.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Ahead;
+    /// let flow = Flow::new("docs", |flow| {
+    ///     flow.source("seconds", from_iter([32_503_680_000])) // of the year 3000
+    ///         .event_time(
+    ///             |second| Timestamp::from_secs(*second),
+    ///             Lateness::none().with_max_ahead(hours(1)).on_ahead(Ahead::Fail),
+    ///         )
+    ///         .discard();
+    /// });
+    /// let error = flow.simulate(1).unwrap_err();
+    /// assert!(error.to_string().contains("3000-01-01"), "{error}");
+    /// ```
     #[must_use]
     pub const fn on_ahead(mut self, policy: Ahead) -> Self {
         self.on_ahead = policy;

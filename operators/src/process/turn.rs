@@ -168,6 +168,39 @@ impl<K, U> Turn<'_, K, U> {
     }
 
     /// The wall clock. It never goes back: when the machine's is set back, it goes on from where it was.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::Timer;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// // Tells of each cart that is left alone for an hour. Somebody puts something in every 40 minutes.
+    /// let who = ["ann", "ann", "bob", "bob"];
+    /// flow.source("carts", Generator::new(move |n, _| who[n as usize]).with_rate(1.0 / 2_400.0).with_count(4))
+    ///     .key_by(|who| who.to_string())
+    ///     .process_fn(
+    ///         "reminders",
+    ///         |_, due: &mut Option<Timestamp>, turn| {
+    ///             if let Some(due) = due.take() {
+    ///                 turn.cancel_timer(Timer::ProcessingTime(due));
+    ///             }
+    ///             let by = turn.processing_time() + hours(1);
+    ///             turn.set_timer(Timer::ProcessingTime(by));
+    ///             *due = Some(by);
+    ///         },
+    ///         |_, due, turn| {
+    ///             *due = None;
+    ///             turn.emit("still there?");
+    ///         },
+    ///     )
+    ///     .entries()
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [("ann".to_owned(), "still there?")]);
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub fn processing_time(&self) -> Timestamp {
         self.moment.clocks.processing_time
     }

@@ -275,3 +275,6 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
         Stream::plain(fused.through_port::<T>())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,5 +1,7 @@
 //! The latest of two streams.
 
+mod both;
+
 use std::marker::PhantomData;
 
 use millstream_engine::Result;
@@ -11,15 +13,14 @@ use millstream_engine::plan::{MakeOperator, OperatorVertex};
 use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
-use serde::{Deserialize, Serialize};
 
-use super::by_time::ByTime;
 use crate::join::{SameKey, by_time};
 use crate::keyed::{Key, KeyedStream};
 use crate::late::{LateRecords, with_late};
-use crate::process::{Clocks, Expiry, KeyState, Process, Processing, Timer, Ttl, Turn, ValueState};
+use crate::process::{Process, Processing, Timer, Ttl, Turn};
 use crate::scope::Tail;
 use crate::stream::Either;
+use both::Both;
 
 impl<K: Key, L: State> KeyedStream<K, L> {
     /// Puts the latest record of each key in both streams together: with every record of either, if there is one of the
@@ -237,68 +238,6 @@ impl<L, R, F> Latest<L, R, F> {
 impl<L, R, F: Clone> Clone for Latest<L, R, F> {
     fn clone(&self) -> Self {
         Latest::new(self.ttl, self.f.clone())
-    }
-}
-
-/// One side of a key.
-#[derive(Serialize, Deserialize)]
-struct Side<T> {
-    latest: ValueState<T>,
-    waiting: ByTime<T>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Both<L, R> {
-    left: Side<L>,
-    right: Side<R>,
-}
-
-impl<L, R> Both<L, R> {
-    fn with_ttl(ttl: Ttl) -> Self {
-        let (left, right) = (Side::with_ttl(ttl), Side::with_ttl(ttl));
-        Both { left, right }
-    }
-}
-
-impl<L, R> Default for Both<L, R> {
-    fn default() -> Self {
-        Both::with_ttl(Ttl::default())
-    }
-}
-
-impl<T> Side<T> {
-    fn with_ttl(ttl: Ttl) -> Self {
-        Side {
-            latest: ValueState::with_ttl(ttl),
-            waiting: ByTime::default(),
-        }
-    }
-}
-
-impl<T: State> Side<T> {
-    fn is_empty(&self) -> bool {
-        self.latest.is_empty() && self.waiting.is_empty()
-    }
-}
-
-impl<L: State, R: State> KeyState for Both<L, R> {
-    fn is_empty(&self) -> bool {
-        self.left.is_empty() && self.right.is_empty()
-    }
-
-    fn expire(&mut self, clocks: &Clocks) {
-        self.left.latest.expire(clocks);
-        self.right.latest.expire(clocks);
-    }
-
-    fn next_expiry(&self) -> Expiry {
-        let right = self.right.latest.next_expiry();
-        self.left.latest.next_expiry().or(right)
-    }
-
-    fn adopt(&mut self, fresh: &Self) {
-        self.left.latest.adopt(&fresh.left.latest);
-        self.right.latest.adopt(&fresh.right.latest);
     }
 }
 

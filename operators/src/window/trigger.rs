@@ -40,6 +40,8 @@ pub struct Trigger {
 
 impl Trigger {
     /// When the watermark passes the window's end; afterwards for each late record that is still allowed.
+    ///
+    /// [`Trigger`] has an example.
     pub const fn at_watermark() -> Self {
         Trigger {
             on_time: true,
@@ -50,6 +52,25 @@ impl Trigger {
 
     /// Whenever `every` says so, before the window's end and behind it alike. That the watermark passes the end is no
     /// reason to speak, but what is unsaid then is said.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::{Every, Trigger};
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// flow.source("seconds", from_iter(1..=5))
+    ///     .event_time(|second| Timestamp::from_secs(*second), Lateness::none())
+    ///     .window_all(Tumbling::of(minutes(1)))
+    ///     .trigger(Trigger::every(Every::records(2)))
+    ///     .aggregate("so-far", count())
+    ///     .map(|(), minute| minute.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(2).simulate(1)?;
+    /// assert_eq!(results.take(), [2, 4, 5]); // what was unsaid at its end is said then
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     pub const fn every(every: Every) -> Self {
         Trigger {
             on_time: false,
@@ -59,6 +80,8 @@ impl Trigger {
     }
 
     /// As well whenever `every` says so before the watermark has passed the window's end.
+    ///
+    /// [`Trigger`] has an example.
     #[must_use]
     pub const fn early(mut self, every: Every) -> Self {
         self.early = Some(every);
@@ -67,6 +90,30 @@ impl Trigger {
 
     /// Of late records whenever `every` says so, in place of each time. What is still unsaid when the window
     /// closes is said then.
+    ///
+    /// ```
+    /// # use millstream::prelude::*;
+    /// # use millstream::operators::{Every, Trigger};
+    /// # use std::time::Duration;
+    /// # let results = Collect::new();
+    /// # let out = results.clone();
+    /// # let flow = Flow::new("docs", move |flow| {
+    /// let seconds = [5, 20, 7, 8, 9];
+    /// flow.source("seconds", Generator::new(move |n, _| seconds[n as usize]).with_rate(10).with_count(5))
+    ///     .event_time(|second| Timestamp::from_secs(*second), Lateness::none())
+    ///     .window_all(Tumbling::of(Duration::from_secs(10)))
+    ///     .allowed_lateness(minutes(1))
+    ///     .trigger(Trigger::at_watermark().late(Every::records(2)))
+    ///     .aggregate("counts", count())
+    ///     .values()
+    ///     .filter(|window| window.window.start == Timestamp::EPOCH)
+    ///     .map(|window| window.value)
+    ///     .sink("out", out.sink());
+    /// # });
+    /// # flow.with_parallelism(1).simulate(1)?;
+    /// assert_eq!(results.take(), [1, 3, 4]); // on time, of two late ones, when it closes
+    /// # Ok::<(), millstream::Error>(())
+    /// ```
     #[must_use]
     pub const fn late(mut self, every: Every) -> Self {
         self.late = every;
@@ -168,6 +215,8 @@ impl Every {
     }
 
     /// With each `n`th record of the window since it last spoke.
+    ///
+    /// One at least. [`Trigger`] has an example.
     pub const fn records(n: u64) -> Self {
         Every {
             records: Some(n),

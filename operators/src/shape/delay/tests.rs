@@ -1,5 +1,3 @@
-use std::collections::VecDeque;
-
 use millstream_engine::ErrorKind;
 use millstream_engine::harness::Harness;
 use millstream_engine::operator::Operator;
@@ -8,46 +6,23 @@ use millstream_engine::state::{StateReader, VertexState};
 use proptest::prelude::*;
 
 use super::*;
-use crate::pipe::Identity;
 use crate::process::tests::{Given, given, script};
-use crate::shape::paced::Paced;
+use crate::shape::paced;
+use crate::shape::paced::tests::{UnderTest, naive, under_test};
 
 const MICROS: i64 = 12;
 
-type UnderTest = Paced<Identity<String>, Delay>;
-
-fn delayed(replica: &Replica, most: usize) -> UnderTest {
-    let by = Duration::from_micros(MICROS as u64);
-    Paced::new(Identity::new(), Delay { by }, most, replica)
+fn delayed(replica: &Replica) -> UnderTest<Delay> {
+    under_test(delay(), replica)
 }
 
-/// What came, again, when its time has come: records so much later, watermarks as soon as no record is before them.
-fn naive(all: &[Given]) -> String {
-    let (mut waiting, mut now, mut out) = (VecDeque::new(), 0, String::new());
-    let mut leave = |waiting: &mut VecDeque<(i64, Given)>, now: i64| {
-        let mut passed = None;
-        while let Some((due, given)) = waiting.front() {
-            match *given {
-                Given::Watermark(time) => passed = Some(time),
-                _ if *due > now => break,
-                Given::Record { key, op, time } => out += &format!("{key}={op}@{time} "),
-                Given::ProcessingTime(_) => {}
-            }
-            waiting.pop_front();
-        }
-        if let Some(passed) = passed {
-            out += &format!("^{passed} ");
-        }
-    };
-    for given in all {
-        match *given {
-            Given::ProcessingTime(time) => now = now.max(time),
-            given => waiting.push_back((now + MICROS, given)),
-        }
-        leave(&mut waiting, now);
-    }
-    leave(&mut waiting, i64::MAX);
-    out + "|"
+fn delay() -> Delay {
+    let by = Duration::from_micros(MICROS as u64);
+    Delay { by }
+}
+
+fn harness() -> Harness {
+    paced::tests::harness(delay)
 }
 
 proptest! {
@@ -63,25 +38,16 @@ proptest! {
                 _ => {}
             }
         }
-        let harness = Harness::new(|replica| delayed(replica, usize::MAX))
-            .with_input(str::to_owned)
-            .with_output(String::clone)
-            .in_order()
-            .telling_waits();
-        harness.check(&[&script(&all)], &[&naive(&all)]).unwrap();
+        let expected = naive(&all, |came, now| came + MICROS <= now);
+        harness().check(&[&script(&all)], &[&expected]).unwrap();
     }
 }
 
 #[test]
 fn watermarks_and_records_keep_their_order_in_queue() {
-    let harness = Harness::new(|replica| delayed(replica, usize::MAX))
-        .with_input(str::to_owned)
-        .with_output(String::clone)
-        .in_order()
-        .telling_waits();
     let input = "^1 a@5 ~3 ^4 b@2 c@9 ^6 ~11 ~12 ^7 ~15 ^8 d@8 |";
     let output = "^1 a@5 ^4 b@2 c@9 ^7 ^8 d@8 |";
-    harness.check(&[input], &[output]).unwrap();
+    harness().check(&[input], &[output]).unwrap();
 }
 
 #[test]
@@ -92,14 +58,14 @@ fn state_of_a_replica_without_a_number_is_an_error() {
             pieces: vec![(name.to_owned(), vec![0])],
             ..VertexState::default()
         };
-        delayed(replica, 1).restore(&StateReader::new(&state, 8, 0, 1))
+        delayed(replica).restore(&StateReader::new(&state, 8, 0, 1))
     };
     let harness = Harness::new(move |replica| {
         assert!(restored(replica, "3").is_ok());
         let error = restored(replica, "third").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::State);
         assert!(error.to_string().contains("`third`"), "{error}");
-        delayed(replica, 1)
+        delayed(replica)
     });
     let harness = harness.with_input(str::to_owned).with_output(String::clone);
     harness.check(&["|"], &["|"]).unwrap();

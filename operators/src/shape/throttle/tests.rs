@@ -1,68 +1,31 @@
-use std::collections::VecDeque;
-
 use millstream_engine::harness::Harness;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pipe::Identity;
 use crate::process::tests::{Given, given, script};
-use crate::shape::paced::Paced;
+use crate::shape::paced;
 
 /// One record in so long.
 const MICROS: i64 = 5;
 
-/// What came, in order, as there are tokens: a fifth of one comes with every microsecond.
+/// As there are tokens: a fifth of one comes with every microsecond.
 fn naive(all: &[Given], burst: i64) -> String {
-    let (mut waiting, mut now, mut out) = (VecDeque::new(), 0, String::new());
-    let mut tokens = burst * MICROS;
-    let mut leave = |waiting: &mut VecDeque<Given>, tokens: &mut i64| {
-        let mut passed = None;
-        while let Some(given) = waiting.front() {
-            match *given {
-                Given::Watermark(time) => passed = Some(time),
-                _ if *tokens < MICROS => break,
-                Given::Record { key, op, time } => {
-                    *tokens -= MICROS;
-                    out += &format!("{key}={op}@{time} ");
-                }
-                Given::ProcessingTime(_) => {}
-            }
-            waiting.pop_front();
-        }
-        if let Some(passed) = passed {
-            out += &format!("^{passed} ");
-        }
-    };
-    for given in all {
-        match *given {
-            Given::ProcessingTime(time) => {
-                tokens = (tokens + time - now).min(burst * MICROS);
-                now = time;
-            }
-            given => waiting.push_back(given),
-        }
-        leave(&mut waiting, &mut tokens);
-    }
-    leave(&mut waiting, &mut { i64::MAX });
-    out + "|"
+    let most = burst * MICROS;
+    let (mut tokens, mut filled_at) = (most, 0);
+    paced::tests::naive(all, |_, now| {
+        tokens = (tokens + now - filled_at).min(most);
+        filled_at = now;
+        let passes = tokens >= MICROS;
+        tokens -= if passes { MICROS } else { 0 };
+        passes
+    })
 }
 
 fn harness(burst: u32) -> Harness {
     let rate = RateLimit::new(1, Duration::from_micros(MICROS as u64)).with_burst(burst);
-    Harness::new(move |replica| {
-        let bucket = rate.bucket(0, 1);
-        // More room than in a flow: a script goes on whether there is room or not.
-        Paced::new(
-            Identity::<String>::new(),
-            Throttle { bucket },
-            usize::MAX,
-            replica,
-        )
+    paced::tests::harness(move || Throttle {
+        bucket: rate.bucket(0, 1),
     })
-    .with_input(str::to_owned)
-    .with_output(String::clone)
-    .in_order()
-    .telling_waits()
 }
 
 proptest! {
