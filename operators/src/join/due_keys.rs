@@ -1,10 +1,13 @@
 //! State by key that has its turn when time has passed a moment.
 
+use std::cell::Cell;
+
 use millstream_engine::key::KeyHash;
 use millstream_engine::time::Timestamp;
 
 use super::deadlines::Deadlines;
 use crate::keyed::{Entry, KeySlots};
+use crate::waits::LOOKED_AT;
 
 /// State of type `S` for each key, and when the key is due.
 ///
@@ -91,11 +94,15 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
         self.deadlines.earliest()
     }
 
-    /// The least moment that `of` says of a key's state, which is never before the key is due.
+    /// The least moment that `of` says of a key's state, which is never before the key is due. (Of so many keys that
+    /// are due first.)
     pub(super) fn least(&self, of: impl Fn(&S) -> Option<Timestamp>) -> Option<Timestamp> {
+        let looked_at = Cell::new(0);
         self.deadlines.least(|deadline, number| {
+            looked_at.set(looked_at.get() + 1);
             let Dated { state, due } = &self.keys.get(number)?.state;
-            of(state).filter(|_| *due == Some(deadline))
+            let is_asked = looked_at.get() <= LOOKED_AT && *due == Some(deadline);
+            is_asked.then(|| of(state))?
         })
     }
 

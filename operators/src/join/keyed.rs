@@ -1,7 +1,5 @@
 //! The operator under joins that keep what a key has until time has passed it: interval and as-of joins.
 
-use std::cell::Cell;
-
 use millstream_engine::Result;
 use millstream_engine::batch::{AnyBatch, Record};
 use millstream_engine::key::{KeyHash, Keyed};
@@ -14,7 +12,6 @@ use millstream_engine::why::Explanation;
 use super::due_keys::DueKeys;
 use crate::keyed::{Key, prefetch};
 use crate::late::{put_late, set_aside};
-use crate::waits::LOOKED_AT;
 
 /// How the records of a key are matched, and what is kept of them.
 pub(super) trait Matching<K: Key, L, R>: Sized + Send + 'static {
@@ -171,12 +168,7 @@ impl<K: Key, L, R, M: Matching<K, L, R>> Operator for KeyedJoin<K, L, R, M> {
         if !self.matching.waits() {
             return;
         }
-        let looked_at = Cell::new(0);
-        let first = self.keys.least(|kept| {
-            looked_at.set(looked_at.get() + 1);
-            let is_enough = looked_at.get() > LOOKED_AT;
-            (!is_enough).then(|| self.matching.first_waits(kept))?
-        });
+        let first = self.keys.least(|kept| self.matching.first_waits(kept));
         if let Some(last) = first {
             let until = Timestamp::from_micros(last.as_micros().saturating_add(1));
             why.waits_for(until, M::WHAT_WAITS);

@@ -18,8 +18,8 @@ impl<K: Key, L: Send + 'static> KeyedStream<K, L> {
     /// A record without a partner makes no result (an inner join; see [`left_join`](Self::left_join) and the others).
     /// A pair that shares several windows makes a result in each. A record is late, and counted, when all its windows
     /// are closed; [`join_with_late`](Self::join_with_late) gives it as well. The state is all records, each once, until
-    /// the watermark passes the last of their windows; `n` and `m` records of a key make `n × m` results. Windows that
-    /// merge, as sessions do, are a mistake, told at the start.
+    /// the watermark passes the last of their windows; `n` and `m` records of a key make `n × m` results. A
+    /// [session](crate::Session) is that of both streams: it goes on as long as one of them does.
     ///
     /// ```
     /// # use millstream::prelude::*;

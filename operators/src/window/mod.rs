@@ -92,7 +92,7 @@ impl Window {
     }
 
     /// The smallest window that spans both.
-    fn hull(self, other: Window) -> Window {
+    pub(crate) fn hull(self, other: Window) -> Window {
         Window {
             start: self.start.min(other.start),
             end: self.end.max(other.end),

@@ -53,28 +53,6 @@ fn windows_and_joins_need_event_time() {
 }
 
 #[test]
-fn joins_take_no_windows_that_merge() {
-    let told = mistake(|flow| {
-        let keyed = |name: &str| {
-            flow.source(name, from_iter(0..10))
-                .event_time(|n| Timestamp::from_secs(*n), Lateness::none())
-                .key_by(|n| *n)
-        };
-        let gap = Session::gap(seconds(5));
-        keyed("a")
-            .join("pairs", keyed("b"), gap, |_, l, r| (*l, *r))
-            .discard();
-        keyed("c")
-            .cogroup(keyed("d"))
-            .window("groups", gap, |_, _, l, r| (l.len(), r.len()))
-            .discard();
-    });
-    for name in ["`pairs` joins by windows that merge", "`groups` joins by"] {
-        assert!(told.contains(name), "{told}");
-    }
-}
-
-#[test]
 fn streams_must_end_and_names_must_differ() {
     let told = mistake(|flow| {
         let _open = numbers(flow).map(|n| n + 1).erase();

@@ -1,6 +1,8 @@
 //! The operator under window joins and co-groups: gathers the records of several inputs by key and window.
 
+mod gathered;
 mod saved;
+mod sessions;
 mod sides;
 mod slices;
 
@@ -9,7 +11,7 @@ use sides::Sides;
 
 use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
-use millstream_engine::key::Keyed;
+use millstream_engine::key::{KeyHash, Keyed};
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{Outbox, Port};
 use millstream_engine::plan::{MakeOperator, OperatorVertex};
@@ -23,14 +25,34 @@ use super::pairing::Pairing;
 use crate::keyed::Key;
 use crate::scope::Tail;
 use crate::window::{Window, WindowAssigner};
-use slices::{Given, Slices};
+use gathered::Gathered;
 
 /// How far the results of one key and window have come: the places of the next left and right record.
 pub(super) type Cursor = (usize, usize);
 
+/// Where a record goes.
+enum Place {
+    /// Into this slice, or this window of its key.
+    In(usize),
+    /// All its windows are closed.
+    Late,
+    /// It is in no window.
+    Nowhere,
+}
+
+/// All that a key has in a window.
+struct Given<'a, K, S> {
+    hash: KeyHash,
+    key: &'a K,
+    /// Slice by slice.
+    sides: &'a [&'a S],
+    /// Where to go on.
+    cursor: &'a mut Cursor,
+}
+
 /// Gathers records, and has results made of them when the watermark passes the end of their window.
 pub(super) struct Windowed<W, K, S, M> {
-    slices: Slices<W, K, S>,
+    gathered: Gathered<W, K, S>,
     make: M,
     gives_late: bool,
 }
@@ -54,7 +76,7 @@ pub(super) trait MakeResults<K, S>: Clone + Send + 'static {
 impl<W: WindowAssigner, K: Key, S: Sides, M> Windowed<W, K, S, M> {
     pub(super) fn new(windows: W, make: M, gives_late: bool) -> Self {
         Windowed {
-            slices: Slices::new(windows),
+            gathered: Gathered::new(windows),
             make,
             gives_late,
         }
@@ -69,7 +91,7 @@ where
     M: MakeResults<K, S>,
 {
     fn on_batch(&mut self, input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        S::take(&mut self.slices, input, batch, self.gives_late, out)
+        S::take(&mut self.gathered, input, batch, self.gives_late, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
@@ -81,15 +103,15 @@ where
     }
 
     fn explain(&self, why: &mut Explanation) {
-        self.slices.explain(why);
+        self.gathered.explain(why);
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        self.slices.save(state)
+        self.gathered.save(state)
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.slices.restore(state)
+        self.gathered.restore(state)
     }
 }
 
@@ -102,7 +124,7 @@ where
 {
     fn fire(&mut self, watermark: Timestamp, out: &mut Outbox) -> Result<Step> {
         let make = &self.make;
-        self.slices.fire(watermark, out, |out, window, given| {
+        self.gathered.fire(watermark, out, |out, window, given| {
             let Given {
                 hash,
                 key,
@@ -134,12 +156,6 @@ where
     if let Some(first) = inputs.first() {
         if let Some(what) = windows.mistake() {
             first.mistake(format!("the windows of `{name}` {what}"));
-        }
-        if windows.merges() {
-            first.mistake(format!(
-                "`{name}` joins by windows that merge, as sessions do, which it cannot: take windows that do not, or an \
-                 interval join"
-            ));
         }
     }
     let kind = StateKind::of::<(K, S)>(&format!("{label} {}", windows.kind()), 2);

@@ -6,7 +6,8 @@ use millstream_engine::outbox::Outbox;
 use millstream_engine::state::State;
 use millstream_engine::{Error, Result};
 
-use super::slices::{Place, Slices};
+use super::Place;
+use super::gathered::Gathered;
 use crate::keyed::Key;
 use crate::late::{put_late, set_aside};
 use crate::stream::{Either, OneOf3, OneOf4};
@@ -19,7 +20,7 @@ pub(crate) trait Sides: State + Default {
 
     /// Takes the records of a batch in; those that are late it counts, and puts out if it `gives_late`.
     fn take<W: WindowAssigner, K: Key>(
-        slices: &mut Slices<W, K, Self>,
+        gathered: &mut Gathered<W, K, Self>,
         input: usize,
         batch: &mut AnyBatch,
         gives_late: bool,
@@ -33,7 +34,7 @@ pub(crate) trait Sides: State + Default {
 /// Takes the records of a batch in, each where `keep` puts it; those that are late are given as what `late_of` makes
 /// of them.
 fn take<W: WindowAssigner, K: Key, S: Sides, T: Send + 'static>(
-    slices: &mut Slices<W, K, S>,
+    gathered: &mut Gathered<W, K, S>,
     batch: &mut AnyBatch,
     keep: impl Fn(&mut S, T),
     late_of: Option<impl Fn(T) -> S::Late>,
@@ -42,10 +43,11 @@ fn take<W: WindowAssigner, K: Key, S: Sides, T: Send + 'static>(
     let mut late = Vec::new();
     let batch = batch.of::<Keyed<K, T>>()?;
     for record in batch.records.drain(..) {
-        match slices.place(record.time, batch.arrival) {
+        let Keyed { hash, key, .. } = &record.value;
+        match gathered.place(*hash, key, record.time, batch.arrival) {
             Place::In(place) => {
                 let Keyed { hash, key, value } = record.value;
-                keep(slices.sides(place, hash, key), value);
+                gathered.keep(place, hash, key, |sides| keep(sides, value));
             }
             Place::Late => set_aside(&mut late, record),
             Place::Nowhere => {}
@@ -69,7 +71,7 @@ macro_rules! sides {
             type Late = $late<$($type),+>;
 
             fn take<W: WindowAssigner, K: Key>(
-                slices: &mut Slices<W, K, Self>,
+                gathered: &mut Gathered<W, K, Self>,
                 input: usize,
                 batch: &mut AnyBatch,
                 gives_late: bool,
@@ -78,7 +80,7 @@ macro_rules! sides {
                 match input {
                     $($input => {
                         let keep = |sides: &mut Self, value: $type| push(&mut sides.$input, value);
-                        take(slices, batch, keep, gives_late.then_some($late::$branch), out)
+                        take(gathered, batch, keep, gives_late.then_some($late::$branch), out)
                     })+
                     _ => Err(Error::internal(format!("a join without input {input}"))),
                 }

@@ -11,7 +11,7 @@ use millstream_engine::runtime::Instant;
 use millstream_engine::time::Timestamp;
 use millstream_engine::why::Explanation;
 
-use super::{Cursor, Sides};
+use super::{Cursor, Given, Place, Sides};
 use crate::keyed::{Entry, Key, KeyTable};
 use crate::waits::explain_first;
 use crate::window::{Window, WindowAssigner};
@@ -305,26 +305,6 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
             }
         }
     }
-}
-
-/// Where a record goes.
-pub(super) enum Place {
-    /// Into this slice.
-    In(usize),
-    /// All its windows are closed.
-    Late,
-    /// It is in no window.
-    Nowhere,
-}
-
-/// All that a key has in a window.
-pub(super) struct Given<'a, K, S> {
-    pub(super) hash: KeyHash,
-    pub(super) key: &'a K,
-    /// Slice by slice.
-    pub(super) sides: &'a [&'a S],
-    /// Where to go on.
-    pub(super) cursor: &'a mut Cursor,
 }
 
 impl Ord for Spans {

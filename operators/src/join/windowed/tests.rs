@@ -12,7 +12,7 @@ use crate::join::testing::{
 };
 use crate::stream::{Either, OneOf3};
 use crate::testing::{Given, at, collect, entry, given, in_steps, outbox, script, show, watermark};
-use crate::{Sliding, Tumbling};
+use crate::{Session, Sliding, Tumbling};
 
 type Both = (Vec<i64>, Vec<i64>);
 type All = (Vec<i64>, Vec<i64>, Vec<i64>);
@@ -141,15 +141,9 @@ fn naive(windows: &impl WindowAssigner, came: &[Came], outer: (bool, bool)) -> (
     given_and_late(results, &late(windows, came))
 }
 
-fn check<W: WindowAssigner>(
-    windows: W,
-    outer: (bool, bool),
-    left: &[Given],
-    right: &[Given],
-) -> Result<(), TestCaseError> {
-    let model = |told: &[_]| naive(&windows, &came(told), outer);
-    let windows = windows.clone();
-    let harness = match outer {
+/// A join that keeps, of these sides, what has no partner.
+fn joining<W: WindowAssigner>(windows: W, outer: (bool, bool)) -> Harness {
+    match outer {
         (false, false) => harness(
             windows,
             Inner(|k: &String, l: &i64, r: &i64| shown(k, Some(l), Some(r))),
@@ -163,8 +157,17 @@ fn check<W: WindowAssigner>(
             RightOuter(|k: &String, l: Option<&i64>, r: &i64| shown(k, l, Some(r))),
         ),
         (true, true) => harness(windows, FullOuter(shown)),
-    };
-    harness
+    }
+}
+
+fn check<W: WindowAssigner>(
+    windows: W,
+    outer: (bool, bool),
+    left: &[Given],
+    right: &[Given],
+) -> Result<(), TestCaseError> {
+    let model = |told: &[_]| naive(&windows, &came(told), outer);
+    joining(windows.clone(), outer)
         .check_against(&[&script(left), &script(right)], model)
         .map_err(|mismatch| TestCaseError::fail(mismatch.to_string()))
 }
@@ -182,6 +185,79 @@ proptest! {
             None => check(Tumbling::of(Duration::from_micros(size)), outer, &left, &right)?,
         }
     }
+}
+
+/// A session of a key: from when until when, and what both inputs brought.
+type Told = (i64, i64, [Vec<i64>; 2]);
+
+/// The sessions of a key, one after the other; and the records that were late for them.
+fn naive_sessions(gap: i64, came: &[Came], key: char) -> (Vec<Told>, Vec<Came>) {
+    let (mut all, mut late): (Vec<Told>, _) = (Vec::new(), Vec::new());
+    for record in came.iter().filter(|record| record.key == key) {
+        let (start, end) = (record.time, record.time + gap);
+        let meets = |told: &mut Told| told.0 < end && start < told.1 && record.watermark < told.1;
+        let met: Vec<_> = all.extract_if(.., meets).collect();
+        if met.is_empty() && end <= record.watermark {
+            late.push(*record);
+            continue;
+        }
+        let mut told = (start, end, [Vec::new(), Vec::new()]);
+        told.2[record.input].push(record.value);
+        for (start, end, [left, right]) in met {
+            (told.0, told.1) = (told.0.min(start), told.1.max(end));
+            told.2[0].extend(left);
+            told.2[1].extend(right);
+        }
+        all.push(told);
+    }
+    (all, late)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn joins_of_sessions_equal_the_naive_ones_in_every_mode_and_order(
+        left in given(9), right in given(9), outer in any::<(bool, bool)>(), gap in 1..40i64,
+    ) {
+        let model = |told: &[_]| {
+            let (came, mut results, mut late) = (came(told), String::new(), Vec::new());
+            for key in 'a'..='c' {
+                let (sessions, missed) = naive_sessions(gap, &came, key);
+                late.extend(missed);
+                for (_, end, [left, right]) in sessions {
+                    let window = |l: Option<&i64>, r: Option<&i64>| {
+                        let shown = shown(&key.to_string(), l, r);
+                        format!("{key}={shown}@{} ", end - 1)
+                    };
+                    let pairs = left.iter().flat_map(|l| right.iter().map(move |r| (l, r)));
+                    results.extend(pairs.map(|(l, r)| window(Some(l), Some(r))));
+                    if outer.0 && right.is_empty() {
+                        results.extend(left.iter().map(|l| window(Some(l), None)));
+                    }
+                    if outer.1 && left.is_empty() {
+                        results.extend(right.iter().map(|r| window(None, Some(r))));
+                    }
+                }
+            }
+            given_and_late(results, &late)
+        };
+        let windows = Session::gap(Duration::from_micros(gap as u64));
+        joining(windows, outer)
+            .check_against(&[&script(&left), &script(&right)], model)
+            .map_err(|mismatch| TestCaseError::fail(mismatch.to_string()))?;
+    }
+}
+
+#[test]
+fn a_session_of_two_streams_lasts_as_long_as_one_of_them_goes_on() {
+    let inner = Inner(|key: &String, left: &i64, right: &i64| shown(key, Some(left), Some(right)));
+    harness(Session::gap(Duration::from_micros(10)), inner)
+        .check(
+            &["a=1@0 a=2@16 a=3@40 ^60 |", "a=4@8 a=5@24 ^60 |"],
+            &["a=1,4@33 a=1,5@33 a=2,4@33 a=2,5@33 |", "|"],
+        )
+        .unwrap();
 }
 
 proptest! {
@@ -269,6 +345,7 @@ fn a_large_product_leaves_in_steps_and_a_snapshot_between_loses_nothing() {
     check(tens());
     // One window closes here, its slices stay open for others.
     check(sliding(20, 10));
+    check(Session::gap(Duration::from_micros(6)));
 }
 
 #[test]

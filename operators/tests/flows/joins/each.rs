@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use millstream::operators::{AsOf, BroadcastTable, Interval, LookupCache, Sliding, TableLoad};
+use millstream::operators::{
+    AsOf, BroadcastTable, Interval, LookupCache, Session, Sliding, TableLoad,
+};
 use millstream::prelude::*;
 use millstream::runtime;
 
@@ -74,6 +76,40 @@ fn window_joins() {
                 }),
                 l.full_join("full", r, windows(), |_, l, r| pair("full", l, r)),
             ])
+        },
+        expected,
+    );
+}
+
+#[test]
+fn session_joins() {
+    const GAP: i64 = 10;
+    let (lefts, rights) = all();
+    let mut expected = Vec::new();
+    for key in 0..3 {
+        let of_key = |records: &[Record]| -> Vec<Record> {
+            let records = records.iter().filter(|record| record.0 == key);
+            records.copied().collect()
+        };
+        let (lefts, rights) = (of_key(&lefts), of_key(&rights));
+        let mut times: Vec<i64> = lefts.iter().chain(&rights).map(|record| record.2).collect();
+        times.sort_unstable();
+        // How many sessions were over before a time.
+        let over = |time| {
+            let gaps = times.windows(2).filter(|pair| pair[1] - pair[0] >= GAP);
+            gaps.filter(|pair| pair[1] <= time).count()
+        };
+        expected.extend(pairs("full", &lefts, &rights, (true, true), &|l, r| {
+            over(l) == over(r)
+        }));
+    }
+    assert!(expected.iter().any(|row| row.contains('-')) && expected.len() > 10);
+    check(
+        |_, l, r| {
+            let l = l.key_by(|record| record.0);
+            let gap = Session::gap(seconds(GAP as u64));
+            let full = l.full_join("full", r, gap, |_, l, r| pair("full", l, r));
+            united([full])
         },
         expected,
     );
