@@ -1,5 +1,7 @@
 //! What the world knows of the flow's event time: how far each clock must have come, and who holds it.
 
+use std::time::Duration;
+
 use millstream::prelude::*;
 
 use super::world::{IDLE_AFTER, Partition, State};
@@ -51,12 +53,25 @@ impl Meeting {
 
 impl State {
     /// The replica of a source that reads a partition.
-    fn replica(&self, partition: &Partition) -> usize {
+    pub(super) fn replica(&self, partition: &Partition) -> usize {
         partition.number % self.replicas(partition.source)
     }
 
     fn replicas(&self, source: &str) -> usize {
         self.stands.keys().filter(|(of, _)| *of == source).count()
+    }
+
+    /// How long a partition has been waited for since it was heard of.
+    fn silence(&self, partition: &Partition, now: Timestamp) -> Duration {
+        let replica = (partition.source, self.replica(partition));
+        match self.waiting.contains(&replica) {
+            true => partition.silent + now.since(self.passed),
+            false => partition.silent,
+        }
+    }
+
+    pub(super) fn is_idle(&self, partition: &Partition, now: Timestamp) -> bool {
+        self.silence(partition, now) >= IDLE_AFTER
     }
 
     /// The partitions of a replica that time waits for.
@@ -65,19 +80,26 @@ impl State {
             .partitions
             .iter()
             .filter(|partition| partition.source == source && self.replica(partition) == replica);
-        own.filter(|partition| !partition.is_idle(now)).collect()
+        own.filter(|partition| !self.is_idle(partition, now))
+            .collect()
     }
 
     /// Time comes to `now`: clocks go on where nobody holds them any more.
     pub(super) fn pass(&mut self, now: Timestamp) {
-        let falls_idle = self
-            .partitions
-            .iter()
-            .map(|partition| partition.heard + IDLE_AFTER);
+        let left = |partition: &Partition| {
+            let left = IDLE_AFTER.checked_sub(self.silence(partition, self.passed))?;
+            Some(self.passed + left)
+        };
+        let falls_idle = self.partitions.iter().filter_map(left);
         let meanwhile = falls_idle.filter(|at| *at > self.passed && *at < now);
         let mut moments: Vec<_> = meanwhile.chain([now]).collect();
         moments.sort_unstable();
         moments.into_iter().for_each(|at| self.come_to(at));
+        let silences = self.partitions.iter();
+        let silences: Vec<_> = silences.map(|of| self.silence(of, now)).collect();
+        for (partition, silent) in self.partitions.iter_mut().zip(silences) {
+            partition.silent = silent;
+        }
         self.passed = now;
     }
 
@@ -151,11 +173,28 @@ impl State {
         }
     }
 
+    /// The replicas of sources that are too far ahead of the slowest one.
+    pub(super) fn paused(&mut self, drift: Duration, now: Timestamp) -> Vec<(String, usize)> {
+        self.pass(now);
+        let live = self.stands.iter();
+        let live =
+            live.filter(|((source, replica), _)| !self.live(source, *replica, now).is_empty());
+        let lowest = live.clone().filter_map(|(_, at)| *at).min();
+        // One without any promise holds all others.
+        let is_unknown = live.clone().any(|(_, at)| at.is_none());
+        let is_ahead =
+            |at: Timestamp| is_unknown || lowest.is_some_and(|lowest| at.since(lowest) > drift);
+        let ahead = live.filter(|(_, at)| at.is_some_and(is_ahead));
+        ahead
+            .map(|((source, replica), _)| ((*source).to_owned(), *replica))
+            .collect()
+    }
+
     /// Whether it is clear now who is idle, and nothing is under way.
     pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
         self.partitions.iter().all(|partition| {
-            let silent = now.since(partition.heard);
-            silent > millis(50)
+            let silent = self.silence(partition, now);
+            now.since(partition.heard) > millis(50)
                 && (silent + millis(500) < IDLE_AFTER || silent > IDLE_AFTER + millis(500))
         })
     }

@@ -96,6 +96,7 @@ impl SourceReader for Reader {
             .copied()
             .min_by_key(|partition| due(*partition));
         let partition = next.ok_or_else(|| Error::internal("a reader without partitions"))?;
+        let _waiting = self.world.wait_for(partition);
         runtime::sleep(due(partition).since(runtime::wall())).await;
         intake.begin(PartitionId(partition as u32), runtime::now());
         intake.push(self.world.give(partition));

@@ -1,8 +1,8 @@
 //! The world of the day: partitions that give records, fall silent and come again; and what it knows of them, to be
 //! compared with what the flow says.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use millstream::prelude::*;
@@ -57,6 +57,9 @@ pub(super) struct State {
     pub(super) stands: BTreeMap<Replica, Option<Timestamp>>,
     /// And where all of them meet, in a union and in a join.
     pub(super) meetings: [Meeting; 2],
+    /// The replicas of sources whose readers are waited for. One that is paused, as it is too far ahead, is not; nor are
+    /// its partitions silent meanwhile.
+    pub(super) waiting: BTreeSet<Replica>,
     /// When this run of the flow began.
     pub(super) began: Timestamp,
     pub(super) passed: Timestamp,
@@ -76,6 +79,8 @@ pub(super) struct Partition {
     pub(super) gave: Option<Timestamp>,
     /// When it was heard of last: its last record, or the beginning of this run.
     pub(super) heard: Timestamp,
+    /// How long it has been waited for since then, as far as the world has come.
+    pub(super) silent: Duration,
 }
 
 impl World {
@@ -89,12 +94,14 @@ impl World {
             latest: None,
             gave: None,
             heard: MORNING,
+            silent: Duration::ZERO,
         });
         let state = State {
             given: Vec::new(),
             partitions: partitions.collect(),
             stands: BTreeMap::new(),
             meetings: Default::default(),
+            waiting: BTreeSet::new(),
             began: MORNING,
             passed: MORNING,
         };
@@ -105,7 +112,7 @@ impl World {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The flow starts, or goes on: nobody has been heard of yet.
@@ -124,11 +131,23 @@ impl World {
             }
         }
         state.began = runtime::wall();
+        state.passed = state.began;
+        state.waiting.clear();
         state.meetings = [true, false].map(|is_union| Meeting::of(is_union, state.stands.keys()));
         for partition in &mut state.partitions {
             (partition.latest, partition.gave) = (None, None);
-            partition.heard = runtime::wall();
+            (partition.heard, partition.silent) = (runtime::wall(), Duration::ZERO);
         }
+    }
+
+    /// The reader of a partition is waited for, as long as what is given lives.
+    pub(super) fn wait_for(&self, partition: usize) -> Waiting {
+        let mut state = self.state();
+        state.pass(runtime::wall());
+        let replica = state.replica(&state.partitions[partition]);
+        let replica = (state.partitions[partition].source, replica);
+        state.waiting.insert(replica);
+        Waiting(self.clone(), replica)
     }
 
     /// A partition gives its next record.
@@ -158,7 +177,7 @@ impl World {
             _ => PAUSE.mul_f64(fraction(draw(5))),
         };
         let of = &mut state.partitions[partition];
-        (of.heard, of.gave) = (now, Some(now));
+        (of.heard, of.silent, of.gave) = (now, Duration::ZERO, Some(now));
         of.next = (n + 1, behind_the_night(now + pause, partition));
         if fate != Fate::Ahead {
             of.latest = of.latest.max(Some(time));
@@ -183,9 +202,14 @@ fn behind_the_night(due: Timestamp, partition: usize) -> Timestamp {
     }
 }
 
-impl Partition {
-    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        now.since(self.heard) >= IDLE_AFTER
+/// A reader that is waited for.
+pub(super) struct Waiting(World, Replica);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.pass(runtime::wall());
+        state.waiting.remove(&self.1);
     }
 }
 
