@@ -9,9 +9,10 @@ pub(crate) use wheel::Wheel;
 use std::time::Duration;
 
 use millstream_engine::time::{Timestamp, whole_micros};
+use serde::{Deserialize, Serialize};
 
-/// By which time a timer goes off: that of the records, or that of the wall clock. (Beam's word.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What something in time goes by: the time of the records, or that of the wall clock. (Beam's word.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum TimeDomain {
     EventTime,
     ProcessingTime,

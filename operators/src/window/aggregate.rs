@@ -12,7 +12,8 @@ use crate::aggregate::Aggregate;
 use crate::keyed::{Key, KeyedStream};
 use crate::late::with_late;
 use crate::scope::Tail;
-use crate::window::general::{Clock, GeneralWindows, Rules};
+use crate::timer::TimeDomain;
+use crate::window::general::{GeneralWindows, Rules};
 use crate::window::once::WindowAggregate;
 use crate::window::open::Spans;
 use crate::window::sliced::{sliced, sliced_with_panes};
@@ -101,7 +102,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     {
         self.check(name);
         let (beat, is_one) = (self.beat(), self.is_one);
-        let by_watermark = self.clock == Clock::Watermark;
+        let by_watermark = self.domain == TimeDomain::EventTime;
         let input = self.stream.tail.clone().routed(Route::ByKey);
         let (make, kind) = self.into_operator(aggregate, gives_late);
         let mut vertex = OperatorVertex::named(name, "window", make)
@@ -148,11 +149,11 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
             trigger,
             panes,
             lateness,
-            clock,
+            domain,
             ..
         } = self;
         let rules = move || Rules {
-            clock,
+            domain,
             trigger,
             panes,
             lateness,
@@ -171,9 +172,9 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
                 (make, "with panes".to_owned())
             }
         };
-        let kind = match clock {
-            Clock::Watermark => format!("{kind}, {way}"),
-            Clock::ProcessingTime => format!("{kind}, {way}, of processing time"),
+        let kind = match domain {
+            TimeDomain::EventTime => format!("{kind}, {way}"),
+            TimeDomain::ProcessingTime => format!("{kind}, {way}, of processing time"),
         };
         (make, kind)
     }
@@ -192,7 +193,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
         self.trigger.on_time
             && self.trigger.early.is_none()
             && self.lateness.is_zero()
-            && self.clock == Clock::Watermark
+            && self.domain == TimeDomain::EventTime
     }
 
     /// Only watermarks that pass a multiple of so many microseconds change a result; 0 if none does.
@@ -208,14 +209,14 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// Notes what is wrong with them, to be told when the flow starts.
     fn check(&self, name: &str) {
         let tail = Tail {
-            timed: self.stream.tail.timed || self.clock == Clock::ProcessingTime,
+            timed: self.stream.tail.timed || self.domain == TimeDomain::ProcessingTime,
             ..self.stream.tail.clone()
         };
         check(&tail, name, &self.windows);
         if let Some(what) = self.trigger.mistake() {
             tail.mistake(format!("the windows of `{name}` {what}"));
         }
-        if self.clock == Clock::ProcessingTime && !self.lateness.is_zero() {
+        if self.domain == TimeDomain::ProcessingTime && !self.lateness.is_zero() {
             let text = format!(
                 "the windows of `{name}` go by processing time, in which nothing is late: leave \
                  `.allowed_lateness(…)` out"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::keyed::{Key, KeyedStream};
 use crate::pipe::Pipe;
 use crate::stream::Stream;
-use crate::window::general::Clock;
+use crate::timer::TimeDomain;
 use crate::window::{Panes, Trigger, WindowAssigner};
 
 /// A keyed stream cut into windows; see [`KeyedStream::window`].
@@ -16,7 +16,7 @@ pub struct WindowedStream<K, T, W> {
     pub(super) trigger: Trigger,
     pub(super) panes: Panes,
     pub(super) lateness: Duration,
-    pub(super) clock: Clock,
+    pub(super) domain: TimeDomain,
     /// Whether all records are under one key, so that a single replica is enough.
     pub(super) is_one: bool,
 }
@@ -56,7 +56,7 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
             trigger: Trigger::default(),
             panes: Panes::default(),
             lateness: Duration::ZERO,
-            clock: Clock::Watermark,
+            domain: TimeDomain::EventTime,
             is_one: false,
         }
     }
@@ -191,7 +191,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     ///
     /// Source: processing-time windows of Flink.
     pub fn processing_time(mut self) -> Self {
-        self.clock = Clock::ProcessingTime;
+        self.domain = TimeDomain::ProcessingTime;
         self
     }
 }

@@ -3,11 +3,12 @@
 use millstream_engine::time::Timestamp;
 use millstream_engine::why::{Explanation, Until, Wait};
 
-use super::moments::{Clock, PulseId, Pulses};
+use super::moments::{PulseId, Pulses};
 use super::slot::Slot;
 use super::{GeneralWindows, Rules};
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
+use crate::timer::TimeDomain;
 use crate::waits::LOOKED_AT;
 use crate::window::Window;
 
@@ -59,7 +60,7 @@ impl Rules {
                 input: 0,
                 from: Vec::new(),
             },
-            at => until(self.clock, at),
+            at => until(self.domain, at),
         };
         match ended {
             false => Wait::new(told, until),
@@ -95,7 +96,7 @@ impl Pulses {
             let mut first = waiting.iter().take(LOOKED_AT);
             first.any(|id| is_due(*id, pulse)).then(|| {
                 let what = format!("{} pane of a window", phase(pulse.late));
-                Wait::new(what, until(pulse.clock, due)).first_of(waiting.len())
+                Wait::new(what, until(pulse.domain, due)).first_of(waiting.len())
             })
         })
     }
@@ -116,9 +117,9 @@ fn phase(late: bool) -> &'static str {
     }
 }
 
-fn until(clock: Clock, time: Timestamp) -> Until {
-    match clock {
-        Clock::Watermark => Until::Watermark(time),
-        Clock::ProcessingTime => Until::ProcessingTime(time),
+fn until(domain: TimeDomain, time: Timestamp) -> Until {
+    match domain {
+        TimeDomain::EventTime => Until::Watermark(time),
+        TimeDomain::ProcessingTime => Until::ProcessingTime(time),
     }
 }

@@ -26,6 +26,7 @@ use millstream_engine::why::Explanation;
 use crate::aggregate::Aggregate;
 use crate::keyed::{Key, prefetch};
 use crate::late::LATE;
+use crate::timer::TimeDomain;
 use crate::window::{Panes, Timing, Trigger, Window, WindowAssigner};
 use moments::Ends;
 use slot::Slot;
@@ -34,7 +35,7 @@ use speech::Held;
 
 pub(super) use explained::tell;
 pub(super) use given::Given;
-pub(super) use moments::{Clock, Now, Pulses};
+pub(super) use moments::{Now, Pulses};
 pub(super) use slot::Kept;
 
 /// Puts the windows of a time into a list, and says for which times they are the same.
@@ -44,7 +45,7 @@ type Assign = Box<dyn Fn(Timestamp, &mut Vec<Window>) -> Window + Send>;
 pub(super) struct Rules {
     pub(super) assign: Assign,
     pub(super) merges: bool,
-    pub(super) clock: Clock,
+    pub(super) domain: TimeDomain,
     pub(super) trigger: Trigger,
     pub(super) panes: Panes,
     pub(super) lateness: Duration,
@@ -62,7 +63,7 @@ impl Rules {
                 windows.assign(time, &mut |window| given.push(window));
                 windows.slice(time)
             }),
-            clock: Clock::Watermark,
+            domain: TimeDomain::EventTime,
             trigger: Trigger::default(),
             panes: Panes::default(),
             lateness: Duration::ZERO,
@@ -72,9 +73,9 @@ impl Rules {
 
     /// When a record of this time gets here, by the windows' clock.
     pub(super) fn time_of(&self, time: Timestamp, out: &Outbox) -> Timestamp {
-        match self.clock {
-            Clock::Watermark => time,
-            Clock::ProcessingTime => out.processing_time(),
+        match self.domain {
+            TimeDomain::EventTime => time,
+            TimeDomain::ProcessingTime => out.processing_time(),
         }
     }
 
@@ -117,7 +118,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             aggregate,
             slots: Slots::new(rules.merges),
             ends: Ends::default(),
-            pulses: Pulses::of(&rules.trigger, rules.clock),
+            pulses: Pulses::of(&rules.trigger, rules.domain),
             now: Timestamp::MIN,
             held: Held::default(),
             assigned: (Vec::new(), None),
@@ -288,8 +289,8 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     }
 
     /// Lets every window speak that waits for a moment of this clock which has come.
-    fn pulse(&mut self, clock: Clock, time: Timestamp, out: &mut Outbox) -> Result<Step> {
-        while let Some((id, pulse, bit)) = self.pulses.pop(clock, time) {
+    fn pulse(&mut self, domain: TimeDomain, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+        while let Some((id, pulse, bit)) = self.pulses.pop(domain, time) {
             let Some(slot) = self.slots.get_mut(id) else {
                 continue;
             };
@@ -313,7 +314,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         self.now = self.now.max(time);
         let mut step = self.reach(time, out)?;
         if step == Step::Done {
-            step = self.pulse(self.rules.clock, time, out)?;
+            step = self.pulse(self.rules.domain, time, out)?;
         }
         self.held.note(out);
         Ok(step)
@@ -346,26 +347,26 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
-        match self.rules.clock {
-            Clock::Watermark => self.advance(watermark.time, out),
-            Clock::ProcessingTime => Ok(Step::Done),
+        match self.rules.domain {
+            TimeDomain::EventTime => self.advance(watermark.time, out),
+            TimeDomain::ProcessingTime => Ok(Step::Done),
         }
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
         let pulse = self.pulses.first_timer();
-        match self.rules.clock {
-            Clock::Watermark => pulse,
-            Clock::ProcessingTime => pulse.into_iter().chain(self.ends.first()).min(),
+        match self.rules.domain {
+            TimeDomain::EventTime => pulse,
+            TimeDomain::ProcessingTime => pulse.into_iter().chain(self.ends.first()).min(),
         }
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
         let time = out.processing_time();
-        if self.rules.clock == Clock::ProcessingTime {
+        if self.rules.domain == TimeDomain::ProcessingTime {
             return self.advance(time, out);
         }
-        let step = self.pulse(Clock::ProcessingTime, time, out)?;
+        let step = self.pulse(TimeDomain::ProcessingTime, time, out)?;
         self.held.note(out);
         Ok(step)
     }

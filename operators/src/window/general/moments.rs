@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use millstream_engine::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::timer::TimeDomain;
 use crate::window::{Every, Trigger};
 
 /// Windows by when they end, or close.
@@ -63,16 +64,9 @@ struct Pulse {
 pub(in crate::window) struct PulseId {
     /// In microseconds.
     period: i64,
-    pub(super) clock: Clock,
+    pub(super) domain: TimeDomain,
     /// Whether it is for windows whose end has passed, or for those before it.
     pub(super) late: bool,
-}
-
-/// What a pulse goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::window) enum Clock {
-    Watermark,
-    ProcessingTime,
 }
 
 /// How far both clocks have come.
@@ -93,23 +87,23 @@ impl Now {
 }
 
 impl Pulses {
-    /// Those of a trigger whose windows go by this clock. They are four at most.
-    pub(in crate::window) fn of(trigger: &Trigger, clock: Clock) -> Self {
+    /// Those of a trigger whose windows go by this time. They are four at most.
+    pub(in crate::window) fn of(trigger: &Trigger, domain: TimeDomain) -> Self {
         let both = [(trigger.early, false), (Some(trigger.late), true)];
         let of_phase = |(every, late): (Option<Every>, bool)| {
             let every = every?;
             Some([
-                (every.time, clock, late),
-                (every.processing_time, Clock::ProcessingTime, late),
+                (every.time, domain, late),
+                (every.processing_time, TimeDomain::ProcessingTime, late),
             ])
         };
         let all = both.into_iter().filter_map(of_phase).flatten();
         Pulses(
-            all.filter_map(|(period, clock, late)| {
+            all.filter_map(|(period, domain, late)| {
                 let period = period?;
                 let id = PulseId {
                     period,
-                    clock,
+                    domain,
                     late,
                 };
                 Some(Pulse {
@@ -134,9 +128,9 @@ impl Pulses {
             if pulse.id.late == late && *waits & bit == 0 {
                 *waits |= bit;
                 pulse.waiting.push(window);
-                let now = match pulse.id.clock {
-                    Clock::Watermark => now.watermark,
-                    Clock::ProcessingTime => now.processing_time,
+                let now = match pulse.id.domain {
+                    TimeDomain::EventTime => now.watermark,
+                    TimeDomain::ProcessingTime => now.processing_time,
                 };
                 let due = || next_multiple(now, pulse.id.period);
                 pulse.due.get_or_insert_with(due);
@@ -144,14 +138,14 @@ impl Pulses {
         }
     }
 
-    /// Takes out a window that waits for a pulse of this clock which is due: the window, the pulse, and its bit.
+    /// Takes out a window that waits for a pulse of this time which is due: the window, the pulse, and its bit.
     pub(in crate::window) fn pop(
         &mut self,
-        clock: Clock,
+        domain: TimeDomain,
         time: Timestamp,
     ) -> Option<(u32, PulseId, u8)> {
         for (number, pulse) in self.0.iter_mut().enumerate() {
-            if pulse.id.clock == clock && pulse.due.is_some_and(|due| due <= time) {
+            if pulse.id.domain == domain && pulse.due.is_some_and(|due| due <= time) {
                 match pulse.waiting.pop() {
                     Some(window) => return Some((window, pulse.id, 1 << number)),
                     None => pulse.due = None,
@@ -163,7 +157,7 @@ impl Pulses {
 
     /// The earliest moment of processing time at which one is due.
     pub(in crate::window) fn first_timer(&self) -> Option<Timestamp> {
-        let by_processing_time = |pulse: &&Pulse| pulse.id.clock == Clock::ProcessingTime;
+        let by_processing_time = |pulse: &&Pulse| pulse.id.domain == TimeDomain::ProcessingTime;
         let timed = self.0.iter().filter(by_processing_time);
         timed.filter_map(|pulse| pulse.due).min()
     }

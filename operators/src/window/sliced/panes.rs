@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
-use crate::window::general::{Clock, GeneralWindows, Given, Kept, Now, Pulses, Rules, tell};
+use crate::timer::TimeDomain;
+use crate::window::general::{GeneralWindows, Given, Kept, Now, Pulses, Rules, tell};
 use crate::window::sliced::fold::{Fold, Slices};
 use crate::window::sliced::live::{LiveSlices, Place};
 use crate::window::{Every, Sliding, Trigger};
@@ -71,7 +72,7 @@ where
         rules.trigger.early = None;
         SlicedPanes {
             live: LiveSlices::new(windows),
-            early: Pulses::of(&early, rules.clock),
+            early: Pulses::of(&early, rules.domain),
             speaking: None,
             each: GeneralWindows::new(rules, aggregate.clone()),
             aggregate,
@@ -140,7 +141,7 @@ where
         self.come_to(time);
         let mut step = self.end_windows(out)?;
         if step == Step::Done {
-            step = self.speak(self.each.rules.clock, time, out)?;
+            step = self.speak(self.each.rules.domain, time, out)?;
         }
         self.then(step, out, |each, out| each.advance(time, out))
     }
@@ -225,16 +226,16 @@ where
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
-        match self.each.rules.clock {
-            Clock::Watermark => self.advance(watermark.time, out),
-            Clock::ProcessingTime => Ok(Step::Done),
+        match self.each.rules.domain {
+            TimeDomain::EventTime => self.advance(watermark.time, out),
+            TimeDomain::ProcessingTime => Ok(Step::Done),
         }
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        let ends = match self.each.rules.clock {
-            Clock::Watermark => None,
-            Clock::ProcessingTime => self.live.next_end(),
+        let ends = match self.each.rules.domain {
+            TimeDomain::EventTime => None,
+            TimeDomain::ProcessingTime => self.live.next_end(),
         };
         let all = [self.each.next_timer(), self.early.first_timer(), ends];
         all.into_iter().flatten().min()
@@ -242,10 +243,10 @@ where
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
         let time = out.processing_time();
-        if self.each.rules.clock == Clock::ProcessingTime {
+        if self.each.rules.domain == TimeDomain::ProcessingTime {
             return self.advance(time, out);
         }
-        let step = self.speak(Clock::ProcessingTime, time, out)?;
+        let step = self.speak(TimeDomain::ProcessingTime, time, out)?;
         self.then(step, out, Operator::on_timer)
     }
 

@@ -21,7 +21,7 @@ pub(in crate::window) struct Wishes {
     pub(in crate::window) trigger: Trigger,
     pub(in crate::window) panes: Panes,
     pub(in crate::window) lateness: i64,
-    pub(in crate::window) clock: Clock,
+    pub(in crate::window) domain: TimeDomain,
 }
 
 pub(in crate::window) fn micros(n: i64) -> Duration {
@@ -30,7 +30,7 @@ pub(in crate::window) fn micros(n: i64) -> Duration {
 
 pub(in crate::window) fn rules(windows: &impl WindowAssigner, wishes: Wishes) -> Rules {
     Rules {
-        clock: wishes.clock,
+        domain: wishes.domain,
         trigger: wishes.trigger,
         panes: wishes.panes,
         lateness: micros(wishes.lateness),
@@ -118,7 +118,7 @@ prop_compose! {
         panes in prop_oneof![Just(Panes::Accumulating), Just(Panes::Discarding), Just(Panes::Retracting)],
         lateness in prop_oneof![Just(0), 1..40i64],
     ) -> Wishes {
-        Wishes { trigger: Trigger { on_time, early, late }, panes, lateness, clock: Clock::Watermark }
+        Wishes { trigger: Trigger { on_time, early, late }, panes, lateness, domain: TimeDomain::EventTime }
     }
 }
 
@@ -194,7 +194,7 @@ proptest! {
         mut all in ticking(24), wishes in wishes(), size in 1..20i64,
     ) {
         all.retain(|(given, _)| matches!(given, Given::Record { .. }));
-        let wishes = Wishes { lateness: 0, clock: Clock::ProcessingTime, ..wishes };
+        let wishes = Wishes { lateness: 0, domain: TimeDomain::ProcessingTime, ..wishes };
         check(&Tumbling::of(micros(size)), wishes, &all);
         check(&Session::gap(micros(size)), wishes, &all);
     }
@@ -205,7 +205,7 @@ fn plain() -> Wishes {
         trigger: Trigger::at_watermark(),
         panes: Panes::Accumulating,
         lateness: 0,
-        clock: Clock::Watermark,
+        domain: TimeDomain::EventTime,
     }
 }
 

@@ -36,9 +36,9 @@ pub(in crate::window) fn naive(
 ) -> (String, String) {
     let mut model = Model {
         wishes,
-        now: match wishes.clock {
-            Clock::Watermark => i64::MIN,
-            Clock::ProcessingTime => 0,
+        now: match wishes.domain {
+            TimeDomain::EventTime => i64::MIN,
+            TimeDomain::ProcessingTime => 0,
         },
         wall: 0,
         open: Vec::new(),
@@ -57,7 +57,7 @@ pub(in crate::window) fn naive(
         if let Some(tick) = tick {
             let before = model.wall;
             model.wall += tick;
-            if wishes.clock == Clock::ProcessingTime {
+            if wishes.domain == TimeDomain::ProcessingTime {
                 model.advance(model.wall);
             }
             model.pulse(before, model.wall, |every| every.processing_time);
@@ -70,9 +70,9 @@ pub(in crate::window) fn naive(
 impl Model {
     fn record(&mut self, windows: &impl WindowAssigner, key: char, value: i64, time: i64) {
         let (mut assigned, mut taken) = (Vec::new(), false);
-        let at = match self.wishes.clock {
-            Clock::Watermark => time,
-            Clock::ProcessingTime => self.wall,
+        let at = match self.wishes.domain {
+            TimeDomain::EventTime => time,
+            TimeDomain::ProcessingTime => self.wall,
         };
         windows.assign(Timestamp::from_micros(at), &mut |window| {
             assigned.push((window.start.as_micros(), window.end.as_micros()));

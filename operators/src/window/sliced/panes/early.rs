@@ -8,8 +8,9 @@ use millstream_engine::time::Timestamp;
 use super::SlicedPanes;
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
+use crate::timer::TimeDomain;
 use crate::window::Panes;
-use crate::window::general::{Clock, Given};
+use crate::window::general::Given;
 use crate::window::sliced::fold::Fold;
 use crate::window::sliced::key_slices::slide;
 
@@ -23,7 +24,7 @@ where
     /// Lets every key speak of its windows that have not ended, if it waits for a moment of this clock which has come.
     pub(super) fn speak(
         &mut self,
-        clock: Clock,
+        domain: TimeDomain,
         time: Timestamp,
         out: &mut Outbox,
     ) -> Result<Step> {
@@ -34,7 +35,7 @@ where
                     return Ok(Step::More);
                 }
             }
-            let Some((number, _, bit)) = self.early.pop(clock, time) else {
+            let Some((number, _, bit)) = self.early.pop(domain, time) else {
                 return Ok(Step::Done);
             };
             if let Some(entry) = self.live.keys.get_mut(number) {

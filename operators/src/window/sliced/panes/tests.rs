@@ -93,7 +93,7 @@ proptest! {
         mut all in ticking(24), wishes in wishes(), size in 1..40i64, slide in 1..20i64,
     ) {
         all.retain(|(given, _)| matches!(given, Given::Record { .. }));
-        let wishes = Wishes { lateness: 0, clock: Clock::ProcessingTime, ..sliced(wishes) };
+        let wishes = Wishes { lateness: 0, domain: TimeDomain::ProcessingTime, ..sliced(wishes) };
         check(retracting, sliding(size, slide, 0), wishes, &all);
         check(combining, sliding(size, slide, 0), wishes, &all);
     }
@@ -111,7 +111,7 @@ fn many_panes_leave_in_steps_and_a_snapshot_between_loses_none() {
                 trigger: Trigger::at_watermark().early(Every::time(Duration::from_micros(5))),
                 panes,
                 lateness: 7,
-                clock: Clock::Watermark,
+                domain: TimeDomain::EventTime,
             };
             SlicedPanes::<u64, (), _, Retracting<u64>>::new(
                 windows,
