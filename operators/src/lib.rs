@@ -26,9 +26,10 @@ mod window;
 
 pub use aggregate::{
     Aggregate, ApproxCountDistinct, ArgExtreme, CollectUpTo, Collected, Count, CountDistinct,
-    Distinct, Extreme, Max, Mean, Min, Number, Quantiles, Retract, Sum, TopN, Variance,
-    approx_count_distinct, arg_max, arg_min, collect_up_to, count, count_distinct, distinct,
-    first_by, last_by, max, mean, min, quantiles, std_dev, sum, top_n, variance,
+    Distinct, Extreme, Highest, LatestHighest, Lowest, Max, Mean, Min, Number, Quantiles, Retract,
+    Sum, TopN, Variance, approx_count_distinct, arg_max, arg_min, collect_up_to, count,
+    count_distinct, distinct, first_by, last_by, max, mean, min, quantiles, std_dev, sum, top_n,
+    variance,
 };
 pub use asynchronous::{
     CallError, Calls, FailedCall, Once, Ordered, RateLimit, Repeated, Repeats, Retry, StateGuard,

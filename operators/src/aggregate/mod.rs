@@ -21,6 +21,7 @@ pub use collect::{CollectUpTo, Collected, collect_up_to};
 pub use distinct::{CountDistinct, Distinct, count_distinct, distinct};
 pub use extreme::{Extreme, Max, Min, max, min};
 pub use number::Number;
+pub use order::{Highest, LatestHighest, Lowest};
 pub use quantiles::{Quantiles, quantiles};
 pub use simple::{Count, Mean, Sum, count, mean, sum};
 pub use top_n::{TopN, top_n};

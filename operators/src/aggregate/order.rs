@@ -9,15 +9,16 @@ pub trait Wanted: Copy + fmt::Debug + Send + 'static {
     fn prefers<V: PartialOrd>(new: &V, old: &V) -> bool;
 }
 
-/// The lowest value; of equal ones the first.
+/// The lowest value; of equal ones the first: what [`min`](crate::min), [`arg_min`](crate::arg_min) and
+/// [`first_by`](crate::first_by) keep.
 #[derive(Clone, Copy, Debug)]
 pub struct Lowest;
 
-/// The highest value; of equal ones the first.
+/// The highest value; of equal ones the first: what [`max`](crate::max) and [`arg_max`](crate::arg_max) keep.
 #[derive(Clone, Copy, Debug)]
 pub struct Highest;
 
-/// The highest value; of equal ones the last.
+/// The highest value; of equal ones the last: what [`last_by`](crate::last_by) keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct LatestHighest;
 

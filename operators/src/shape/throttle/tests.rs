@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::process::tests::{Given, given, script};
 use crate::shape::paced;
+use crate::testing::at;
 
 /// One record in so long.
 const MICROS: i64 = 5;
@@ -42,4 +43,19 @@ fn what_waits_goes_on_evenly_and_holds_the_watermark() {
     let input = "a@1 b@2 ^2 c@3 ~4 ~5 ~9 ~10 d@4 ~12 ^4 ~15 |";
     let output = "a@1 b@2 ^2 c@3 d@4 ^4 |";
     harness(1).check(&[input], &[output]).unwrap();
+}
+
+#[test]
+fn behind_a_restart_under_an_earlier_clock_the_next_waits_for_one_interval() {
+    let rate = RateLimit::new(1, Duration::from_micros(MICROS as u64));
+    for burst in 1..4 {
+        let bucket = rate.with_burst(burst).bucket(0, 1);
+        let mut gate = Throttle { bucket };
+        gate.restore(3_600_000_000_000);
+        gate.go_on(at(100));
+        for n in 1..4 {
+            assert_eq!(gate.opens(at(0)), at(100 + n * MICROS));
+            gate.passed(gate.opens(at(0)));
+        }
+    }
 }
