@@ -153,10 +153,8 @@ where
     W: WindowAssigner,
     M: MakeResults<K, S>,
 {
-    if let Some(first) = inputs.first() {
-        if let Some(what) = windows.mistake() {
-            first.mistake(format!("the windows of `{name}` {what}"));
-        }
+    if let (Some(first), Some(what)) = (inputs.first(), windows.mistake()) {
+        first.mistake(format!("the windows of `{name}` {what}"));
     }
     let kind = StateKind::of::<(K, S)>(&format!("{label} {}", windows.kind()), 2);
     let beat = windows.beat();

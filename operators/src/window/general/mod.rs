@@ -1,97 +1,44 @@
 //! Windows that may speak more than once, merge, overlap, or go by processing time.
 //!
-//! By duty: [`slots`] keeps the windows, [`moments`] says whose turn it is, [`speech`] says what a window has come to,
-//! [`saved`] is their saved form, [`explained`] tells what they wait for. What can be done faster has an operator of its own.
+//! By duty: [`rules`] are what the user asked for; [`slots`] keeps the windows, [`moments`] says whose turn it is,
+//! [`speech`] says what a window has come to, [`saved`] is their saved form, [`explained`] tells what they wait for.
+//! What can be done faster has an operator of its own; [`given`] is what that hands over.
 
 mod explained;
 mod given;
 mod moments;
+mod rules;
 mod saved;
 mod slot;
 mod slots;
 mod speech;
 
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use millstream_engine::Result;
 use millstream_engine::batch::AnyBatch;
 use millstream_engine::key::{KeyHash, Keyed};
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::Outbox;
+use millstream_engine::runtime::Instant;
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
+use crate::held::Held;
 use crate::keyed::{Key, prefetch};
-use crate::late::LATE;
 use crate::timer::TimeDomain;
-use crate::window::{Panes, Timing, Trigger, Window, WindowAssigner};
+use crate::window::{Timing, Window};
 use moments::Ends;
 use slot::Slot;
 use slots::Slots;
-use speech::Held;
 
 pub(super) use explained::tell;
 pub(super) use given::Given;
 pub(super) use moments::{Now, Pulses};
+pub(super) use rules::Rules;
 pub(super) use slot::Kept;
-
-/// Puts the windows of a time into a list, and says for which times they are the same.
-type Assign = Box<dyn Fn(Timestamp, &mut Vec<Window>) -> Window + Send>;
-
-/// What an operator of windows goes by.
-pub(super) struct Rules {
-    pub(super) assign: Assign,
-    pub(super) merges: bool,
-    pub(super) domain: TimeDomain,
-    pub(super) trigger: Trigger,
-    pub(super) panes: Panes,
-    pub(super) lateness: Duration,
-    pub(super) gives_late: bool,
-}
-
-impl Rules {
-    /// Of these windows; with the default trigger, nothing late allowed, by the watermark.
-    pub(super) fn of(windows: &impl WindowAssigner) -> Self {
-        let windows = windows.clone();
-        Rules {
-            merges: windows.merges(),
-            assign: Box::new(move |time, given| {
-                given.clear();
-                windows.assign(time, &mut |window| given.push(window));
-                windows.slice(time)
-            }),
-            domain: TimeDomain::EventTime,
-            trigger: Trigger::default(),
-            panes: Panes::default(),
-            lateness: Duration::ZERO,
-            gives_late: false,
-        }
-    }
-
-    /// When a record of this time gets here, by the windows' clock.
-    pub(super) fn time_of(&self, time: Timestamp, out: &Outbox) -> Timestamp {
-        match self.domain {
-            TimeDomain::EventTime => time,
-            TimeDomain::ProcessingTime => out.processing_time(),
-        }
-    }
-
-    /// Gives a late record, if they are given.
-    pub(super) fn give_late<K: Key, T: Send + 'static>(
-        &self,
-        keyed: Keyed<K, T>,
-        time: Timestamp,
-        out: &mut Outbox,
-    ) -> Result<()> {
-        if self.gives_late {
-            out.port(LATE)?.push_keyed(keyed.hash, keyed, time);
-        }
-        Ok(())
-    }
-}
 
 /// The general operator of windows.
 ///
@@ -104,6 +51,8 @@ pub(super) struct GeneralWindows<K, T, A: Aggregate<T>> {
     pulses: Pulses,
     /// How far time has come by the windows' clock.
     pub(super) now: Timestamp,
+    /// When the batch in hand arrived, or the one before.
+    pub(super) arrival: Option<Instant>,
     pub(super) held: Held,
     /// The windows of the record before, and of all records of this time.
     assigned: (Vec<Window>, Option<Window>),
@@ -120,6 +69,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             ends: Ends::default(),
             pulses: Pulses::of(&rules.trigger, rules.domain),
             now: Timestamp::MIN,
+            arrival: None,
             held: Held::default(),
             assigned: (Vec::new(), None),
             overlapping: Vec::new(),
@@ -172,7 +122,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
                 }
                 slot.kept.unsaid += 1;
                 slot.kept.latest = slot.kept.latest.max(time);
-                slot.arrival = slot.arrival.or(self.held.arrival);
+                slot.arrival = slot.arrival.or(self.arrival);
             }
             self.heed_trigger(id, out)?;
         }
@@ -326,7 +276,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut late = 0;
-        self.held.arrival = Some(batch.arrival());
+        self.arrival = Some(batch.arrival());
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
             let hashes = prefetch::hashes(records.as_slice());

@@ -3,7 +3,6 @@
 use millstream_engine::Result;
 use millstream_engine::key::Keyed;
 use millstream_engine::outbox::{Outbox, Port};
-use millstream_engine::runtime::Instant;
 
 use super::GeneralWindows;
 use super::slot::Said;
@@ -75,30 +74,5 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         kept.unsaid = 0;
         self.held.add(slot.arrival.take());
         Ok(())
-    }
-}
-
-/// How long what was said in a call was held back by design.
-#[derive(Default)]
-pub(in crate::window) struct Held {
-    /// Arrival of the batch in hand, or of the one before.
-    pub(in crate::window) arrival: Option<Instant>,
-    oldest: Option<Instant>,
-    results: u64,
-}
-
-impl Held {
-    fn add(&mut self, arrival: Option<Instant>) {
-        if let Some(arrival) = arrival {
-            self.oldest = Some(self.oldest.map_or(arrival, |oldest| oldest.min(arrival)));
-            self.results += 1;
-        }
-    }
-
-    /// Tells of it: all as held since the oldest of them arrived.
-    pub(in crate::window) fn note(&mut self, out: &mut Outbox) {
-        if let Some(oldest) = self.oldest.take() {
-            out.note_held(oldest, std::mem::take(&mut self.results));
-        }
     }
 }

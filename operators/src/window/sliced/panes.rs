@@ -208,7 +208,7 @@ where
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let (arrival, mut late) = (batch.arrival(), 0);
-        self.each.held.arrival = Some(arrival);
+        self.each.arrival = Some(arrival);
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
             let guesses = self.live.prefetch(records.as_slice());

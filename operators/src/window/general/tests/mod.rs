@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Given, entry, given, show};
-use crate::window::{Every, WindowResult};
+use crate::window::{Every, Panes, Trigger, WindowAssigner, WindowResult};
 use crate::{Global, Session, Sliding, Tumbling, count, sum};
 pub(in crate::window) use naive::naive;
 
