@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use millstream::operators::Ttl;
 use millstream::prelude::*;
 
-use super::{each_seed, each_stop};
+use crate::seeds::{EverySeed, every_seed};
 
 const RECORDS: u64 = 20;
 const KEYS: u64 = 3;
@@ -56,9 +56,8 @@ enum Told {
 /// For how many seconds the latest of each is remembered.
 const TTL: i64 = 40;
 
-fn sorted_and_zipped(out: &Collect<Told>, rate: Option<u32>) -> Flow {
-    let out = out.clone();
-    Flow::new("by-time", move |flow| {
+fn sorted_and_zipped(rate: Option<u32>) -> EverySeed<Told> {
+    every_seed(move |flow, out| {
         let (left, right) = (rows(flow, "left", 0, rate), rows(flow, "right", 1, rate));
         let both = left.clone().values().union(right.clone().values());
         let sorted = both.key_by(|row| row.1).sort("in-order").entries();
@@ -67,7 +66,7 @@ fn sorted_and_zipped(out: &Collect<Told>, rate: Option<u32>) -> Flow {
         sorted
             .map(|(key, row)| Told::Sorted(key, row))
             .union(zipped.entries().map(|(key, pair)| Told::Zipped(key, pair)))
-            .sink("out", out.sink());
+            .sink("out", out);
     })
 }
 
@@ -113,30 +112,21 @@ fn naive() -> ByKey {
 
 #[test]
 fn order_and_the_latest_of_both_are_the_same_whatever_the_schedule() {
-    let (out, expected) = (Collect::new(), naive());
-    each_seed(
-        &sorted_and_zipped(&out, None),
-        &out,
-        |seed, told, report| {
-            assert_eq!(
-                (by_key(told), report.late()),
-                (expected.clone(), 0),
-                "seed {seed}"
-            );
-        },
-    );
-    let slow = sorted_and_zipped(&out, Some(1_000));
-    each_stop(&slow, &out, millis(RECORDS), |seed, told, _| {
-        assert_eq!(by_key(told), expected, "seed {seed}");
+    let expected = naive();
+    let quick = sorted_and_zipped(None).without_a_stop();
+    quick.holds(|told, run| {
+        assert_eq!((&by_key(told), run.late()), (&expected, 0));
+    });
+    let slow = sorted_and_zipped(Some(1_000)).lasting(millis(RECORDS));
+    slow.always_stopped().under(100).holds(|told, _| {
+        assert_eq!(by_key(told), expected);
     });
 }
 
 #[test]
 fn the_first_of_equal_ones_are_the_same_whatever_the_schedule() {
     const TTL: i64 = 60;
-    let out = Collect::new();
-    let results = out.clone();
-    let flow = Flow::new("firsts", move |flow| {
+    let flow: EverySeed<Row> = every_seed(|flow, out| {
         flow.source("rows", from_iter(all(0)))
             .event_time(
                 |row| Timestamp::from_secs(row.2),
@@ -145,7 +135,7 @@ fn the_first_of_equal_ones_are_the_same_whatever_the_schedule() {
             .key_by(|row| row.1)
             .dedup("once", Ttl::event_time(seconds(TTL as u64)))
             .values()
-            .sink("out", results.sink());
+            .sink("out", out);
     });
     let (mut until, mut expected) = (BTreeMap::<u64, i64>::new(), BTreeSet::new());
     for row in all(0) {
@@ -156,39 +146,27 @@ fn the_first_of_equal_ones_are_the_same_whatever_the_schedule() {
         }
     }
     assert!(expected.len() > 3, "{expected:?}");
-    each_seed(&flow, &out, |seed, rows, report| {
-        let once = report.vertex("once").unwrap();
-        let dropped = RECORDS - expected.len() as u64;
-        assert_eq!(
-            (once.repeats, report.repeats()),
-            (dropped, dropped),
-            "seed {seed}"
-        );
-        assert_eq!(rows.len(), expected.len(), "seed {seed}");
-        assert_eq!(
-            rows.into_iter().collect::<BTreeSet<_>>(),
-            expected,
-            "seed {seed}"
-        );
+    flow.without_a_stop().holds(|rows, run| {
+        assert_eq!(run.repeats(), RECORDS - expected.len() as u64);
+        assert_eq!(rows.len(), expected.len());
+        assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), expected);
     });
 }
 
 /// The same keys in every run, those of a smaller part among those of a larger.
 #[test]
 fn samples_are_the_same_whatever_the_schedule() {
-    let out = Collect::new();
-    let results = out.clone();
-    let flow = Flow::new("sampled", move |flow| {
+    let flow: EverySeed<(u64, u64)> = every_seed(|flow, out| {
         let numbers = flow.source("numbers", from_iter(0..100_u64)).rebalance();
         numbers
             .clone()
             .sample(0.2, |n| n / 2)
             .map(|n| (2, n))
             .union(numbers.sample(0.5, |n| n / 2).map(|n| (5, n)))
-            .sink("out", results.sink());
+            .sink("out", out);
     });
     let mut expected = None;
-    each_seed(&flow, &out, |seed, rows, _| {
+    flow.without_a_stop().holds(|rows, _| {
         let of = |part| {
             rows.iter()
                 .filter(move |row| row.0 == part)
@@ -198,10 +176,10 @@ fn samples_are_the_same_whatever_the_schedule() {
         assert!(few.is_subset(&many) && rows.len() == few.len() + many.len());
         assert!(
             few.iter().all(|n| few.contains(&(n ^ 1))),
-            "seed {seed}: not a whole key"
+            "not a whole key"
         );
         assert!((6..40).contains(&few.len()) && (30..70).contains(&many.len()));
         let expected = expected.get_or_insert((few.clone(), many.clone()));
-        assert_eq!((few, many), *expected, "seed {seed}");
+        assert_eq!((few, many), *expected);
     });
 }
