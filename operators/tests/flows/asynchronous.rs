@@ -8,7 +8,7 @@ use millstream::operators::{RateLimit, Retry, StateGuard};
 use millstream::prelude::*;
 use millstream::{ErrorKind, runtime};
 
-use crate::stopping::{parallelisms, stop_and_go_on};
+use crate::seeds::{EverySeed, every_seed};
 
 const RECORDS: u64 = 60;
 const KEYS: u64 = 11;
@@ -42,9 +42,8 @@ async fn add(mut sum: StateGuard<u64>, (n, square): (u64, u64)) -> Result<(u64, 
 }
 
 /// In the order of each key: squares, then their sums.
-fn flow(out: &Collect<(u64, (u64, u64))>) -> Flow {
-    let out = out.clone();
-    Flow::new("calls", move |flow| {
+fn calls() -> EverySeed<(u64, (u64, u64))> {
+    every_seed(|flow, out| {
         flow.source("numbers", from_iter(0..RECORDS))
             .event_time(|n| Timestamp::from_secs(*n as i64), Lateness::none())
             .key_by(|n| n % KEYS)
@@ -54,7 +53,7 @@ fn flow(out: &Collect<(u64, (u64, u64))>) -> Flow {
             })
             .try_async_by_key("sums", Ordered::up_to(8).skip_failures(), add)
             .entries()
-            .sink("out", out.sink());
+            .sink("out", out);
     })
 }
 
@@ -70,32 +69,12 @@ fn naive() -> ByKey {
 
 #[test]
 fn whatever_the_schedule_each_key_has_its_answers_in_order() {
-    let out = Collect::new();
-    let flow = flow(&out);
     let expected = naive();
-    for seed in 0..200 {
-        let flow = flow.clone().with_parallelism(1 + seed as usize % 3);
-        let report = flow.simulate(seed).unwrap();
-        assert_eq!(by_key(out.take()), expected, "seed {seed}");
-        assert_eq!((report.late(), report.bad()), (0, 2), "seed {seed}");
-    }
-}
-
-#[test]
-fn the_state_of_keys_goes_on_with_another_parallelism() {
-    let out = Collect::new();
-    let flow = flow(&out);
-    let expected = naive();
-    let mut stopped = 0;
-    for seed in 0..60 {
-        let (before, after) = parallelisms(seed);
-        let first = flow.clone().with_parallelism(before);
-        let rest = flow.clone().with_parallelism(after);
-        let until = runtime::sleep(millis(seed % 40));
-        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
-        assert_eq!(by_key(out.take()), expected, "seed {seed}");
-    }
-    assert!(stopped > 25, "only {stopped} were stopped before their end");
+    let flow = calls().lasting(millis(40));
+    flow.under(250).holds(|rows, run| {
+        assert_eq!(by_key(rows), expected);
+        assert_eq!((run.late(), run.bad()), (0, 2));
+    });
 }
 
 #[test]

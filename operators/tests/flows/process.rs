@@ -7,7 +7,7 @@ use millstream::operators::{MapState, Process, Timer, Ttl, Turn};
 use millstream::prelude::*;
 use millstream::runtime;
 
-use crate::stopping::{parallelisms, stop_and_go_on};
+use crate::seeds::{EverySeed, every_seed};
 
 /// Key, event time in seconds.
 type Visit = (u64, i64);
@@ -67,9 +67,8 @@ impl Process<u64, Visit> for Watch {
     }
 }
 
-fn flow(results: &Collect<(u64, String)>, counts: bool) -> Flow {
-    let out = results.clone();
-    Flow::new("watch", move |flow| {
+fn watched(counts: bool) -> EverySeed<(u64, String)> {
+    every_seed(move |flow, out| {
         let visits = Generator::new(|n, _| visit(n)).with_count(VISITS);
         flow.source("visits", visits.with_rate(0.1))
             .event_time(
@@ -79,7 +78,7 @@ fn flow(results: &Collect<(u64, String)>, counts: bool) -> Flow {
             .key_by(|(key, _)| *key)
             .process("watch", Watch { counts })
             .entries()
-            .sink("out", out.sink());
+            .sink("out", out);
     })
 }
 
@@ -107,37 +106,16 @@ fn naive(counts: bool) -> Vec<(u64, String)> {
 
 #[test]
 fn both_kinds_of_timers_go_off_alike_whatever_the_schedule() {
-    let results = Collect::new();
-    let flow = flow(&results, true);
     let expected = naive(true);
     assert!(expected.len() > 80, "{}", expected.len());
-    for seed in 0..200 {
-        let parallelism = 1 + seed as usize % 3;
-        let flow = flow.clone().with_parallelism(parallelism);
-        flow.simulate(seed).unwrap();
-        let mut said = results.take();
-        said.sort();
-        assert_eq!(said, expected, "seed {seed}");
-    }
+    watched(true).without_a_stop().under(100).gives(expected);
 }
 
+/// How many visits there were by then is not asked: a stop takes time.
 #[test]
 fn timers_move_with_their_keys_to_another_parallelism() {
-    let results = Collect::new();
-    let flow = flow(&results, false);
-    let expected = naive(false);
-    let mut stopped = 0;
-    for seed in 0..60 {
-        let (before, after) = parallelisms(seed);
-        let first = flow.clone().with_parallelism(before);
-        let rest = flow.clone().with_parallelism(after);
-        let until = runtime::sleep(minutes(seed * 7 % 49 + 1));
-        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
-        let mut said = results.take();
-        said.sort();
-        assert_eq!(said, expected, "seed {seed}");
-    }
-    assert!(stopped > 30, "only {stopped} were stopped before their end");
+    let flow = watched(false).lasting(minutes(50)).always_stopped();
+    flow.under(60).gives(naive(false));
 }
 
 /// Lets a word pass that was not heard for a minute.

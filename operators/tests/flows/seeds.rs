@@ -63,7 +63,6 @@ impl Drop for Told {
 
 /// A run under one seed, once it is over.
 pub(crate) struct Run {
-    pub(crate) seed: u64,
     /// How many replicas there were; the most, if there were others behind a stop.
     pub(crate) replicas: usize,
     /// If it was stopped before its end.
@@ -182,7 +181,6 @@ impl<R: Send + 'static> EverySeed<R> {
             let run = run.unwrap_or_else(|| {
                 self.out.take();
                 Run {
-                    seed: setting.seed,
                     replicas: setting.parallelism,
                     stop: None,
                     reports: vec![setting.set(&flow).simulate(setting.seed).unwrap()],
@@ -210,7 +208,6 @@ impl<R: Send + 'static> EverySeed<R> {
         let (first, rest) = (setting.set(flow), other.set(flow));
         let stop = stop_and_go_on(setting.seed, first, rest, until)?;
         Some(Run {
-            seed: setting.seed,
             replicas: setting.parallelism.max(other.parallelism),
             stop: Some(Stopped {
                 took: stop.took,

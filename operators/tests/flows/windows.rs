@@ -7,7 +7,7 @@ use millstream::operators::{Every, Panes, Session, Sliding, Timing, Trigger, Win
 use millstream::prelude::*;
 use millstream::runtime;
 
-use crate::stopping::{parallelisms, stop_and_go_on};
+use crate::seeds::every_seed;
 
 /// Per key and window, in seconds: how many, and their sum.
 type Sums = BTreeMap<(u64, i64, i64), (i64, i64)>;
@@ -19,34 +19,6 @@ const RECORDS: u64 = 300;
 fn record(n: u64) -> (u64, i64, i64) {
     let n = n as i64;
     (n as u64 % 5, n * 4 - n * n % 70, n % 9)
-}
-
-/// They say early and often what they have, and take it back.
-fn flow<W: WindowAssigner + Sync>(windows: W, results: &Collect<Row>) -> Flow {
-    let out = results.clone();
-    let often = Every::records(7)
-        .or(Every::time(seconds(50)))
-        .or(Every::processing_time(millis(40)));
-    Flow::new("said-and-taken-back", move |flow| {
-        flow.source(
-            "records",
-            Generator::new(|n, _| record(n))
-                .with_rate(2_000)
-                .with_count(RECORDS),
-        )
-        .event_time(
-            |(_, at, _)| Timestamp::from_secs(*at),
-            Lateness::bounded(seconds(20)),
-        )
-        .key_by(|(key, ..)| *key)
-        .window(windows.clone())
-        .trigger(Trigger::at_watermark().early(often).late(often))
-        .panes(Panes::Retracting)
-        .allowed_lateness(hours(1))
-        .aggregate("sums", (count(), sum(|row: &(u64, i64, i64)| row.2)))
-        .values()
-        .sink("rows", out.sink());
-    })
 }
 
 /// What is left once all that was taken back is.
@@ -96,21 +68,32 @@ fn naive_sessions(gap: i64) -> Sums {
     sessions.collect()
 }
 
+/// They say early and often what they have, and take it back; stopped under each seed, it comes to the same.
 fn comes_to<W: WindowAssigner + Sync>(windows: W, expected: &Sums) {
-    let results = Collect::new();
-    let flow = flow(windows, &results);
-    let mut stopped = 0;
-    for seed in 0..40 {
-        let (before, after) = parallelisms(seed);
-        let first = flow.clone().with_parallelism(before);
-        let rest = flow.clone().with_parallelism(after);
-        let until = runtime::sleep(millis(seed * 2));
-        stopped += usize::from(stop_and_go_on(seed, first, rest, until).is_some());
-        let rows = results.take();
+    let often = Every::records(7)
+        .or(Every::time(seconds(50)))
+        .or(Every::processing_time(millis(40)));
+    let flow = every_seed(move |flow, out| {
+        let records = Generator::new(|n, _| record(n)).with_rate(2_000);
+        flow.source("records", records.with_count(RECORDS))
+            .event_time(
+                |(_, at, _)| Timestamp::from_secs(*at),
+                Lateness::bounded(seconds(20)),
+            )
+            .key_by(|(key, ..)| *key)
+            .window(windows.clone())
+            .trigger(Trigger::at_watermark().early(often).late(often))
+            .panes(Panes::Retracting)
+            .allowed_lateness(hours(1))
+            .aggregate("sums", (count(), sum(|row: &(u64, i64, i64)| row.2)))
+            .values()
+            .sink("rows", out);
+    });
+    let flow = flow.lasting(millis(80)).always_stopped();
+    flow.under(40).holds(|rows, _| {
         assert!(rows.iter().any(|row| row.pane.timing == Timing::Early));
-        assert_eq!(net(rows), *expected, "seed {seed}");
-    }
-    assert!(stopped > 20, "only {stopped} were stopped before their end");
+        assert_eq!(net(rows), *expected);
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use millstream::operators::Ttl;
 use millstream::prelude::*;
 
-use super::{each_seed, each_stop};
+use crate::seeds::{EverySeed, every_seed};
 
 const RECORDS: u64 = 20;
 const KEYS: u64 = 3;
@@ -62,6 +62,7 @@ fn all(shift: i64) -> Vec<Row> {
 enum Told {
     Sorted(u64, Row),
     Zipped(u64, (u64, u64)),
+    Late(Late),
 }
 
 /// A record that came too late for the one or for the other.
@@ -74,9 +75,8 @@ enum Late {
 /// For how many seconds the latest of each is remembered.
 const TTL: i64 = 40;
 
-fn sorted_and_zipped(out: &Collect<Told>, late: &Collect<Late>, coming: Coming) -> Flow {
-    let (out, late) = (out.clone(), late.clone());
-    Flow::new("by-time", move |flow| {
+fn sorted_and_zipped(coming: Coming) -> EverySeed<Told> {
+    every_seed(move |flow, out| {
         let (left, right) = (
             rows(flow, "left", 0, coming),
             rows(flow, "right", 1, coming),
@@ -89,16 +89,13 @@ fn sorted_and_zipped(out: &Collect<Told>, late: &Collect<Late>, coming: Coming) 
         let unzipped = unzipped.values().map(|late| match late {
             Either::Left(row) | Either::Right(row) => Late::Unzipped(row),
         });
-        unsorted
-            .values()
-            .map(Late::Unsorted)
-            .union(unzipped)
-            .sink("late", late.sink());
+        let late = unsorted.values().map(Late::Unsorted).union(unzipped);
         sorted
             .entries()
             .map(|(key, row)| Told::Sorted(key, row))
             .union(zipped.entries().map(|(key, pair)| Told::Zipped(key, pair)))
-            .sink("out", out.sink());
+            .union(late.map(Told::Late))
+            .sink("out", out);
     })
 }
 
@@ -111,6 +108,7 @@ fn by_key(told: impl IntoIterator<Item = Told>) -> ByKey {
         match told {
             Told::Sorted(key, row) => all.entry(key).or_default().0.push(row),
             Told::Zipped(key, pair) => all.entry(key).or_default().1.push(pair),
+            Told::Late(_) => {}
         }
     }
     all
@@ -150,50 +148,42 @@ fn naive(late: &BTreeSet<Late>) -> ByKey {
 
 #[test]
 fn order_and_the_latest_of_both_are_the_same_whatever_the_schedule() {
-    let (out, late, expected) = (Collect::new(), Collect::new(), naive(&BTreeSet::new()));
-    each_seed(
-        &sorted_and_zipped(&out, &late, NONE_LATE),
-        &out,
-        |seed, told, report| {
-            assert_eq!(
-                (by_key(told), report.late()),
-                (expected.clone(), 0),
-                "seed {seed}"
-            );
-        },
-    );
+    let expected = naive(&BTreeSet::new());
+    let quick = sorted_and_zipped(NONE_LATE).without_a_stop();
+    quick.holds(|told, run| {
+        assert_eq!((&by_key(told), run.late()), (&expected, 0));
+    });
     let coming = Coming {
         rate: Some(1_000),
         ..NONE_LATE
     };
-    let slow = sorted_and_zipped(&out, &late, coming);
-    each_stop(&slow, &out, millis(RECORDS), |seed, told, _| {
-        assert_eq!(by_key(told), expected, "seed {seed}");
+    let slow = sorted_and_zipped(coming).lasting(millis(RECORDS));
+    slow.always_stopped().under(100).holds(|told, _| {
+        assert_eq!(by_key(told), expected);
     });
 }
 
 #[test]
 fn what_is_late_is_given_apart_and_the_rest_is_as_if_it_had_never_come() {
-    let (out, late_out) = (Collect::new(), Collect::new());
     let coming = Coming {
         rate: Some(1_000),
         lateness: 20,
     };
     let (mut unsorted, mut unzipped) = (0, 0);
-    let flow = sorted_and_zipped(&out, &late_out, coming);
-    each_seed(&flow, &out, |seed, told, report| {
-        let given = late_out.take();
-        let late: BTreeSet<_> = given.iter().cloned().collect();
-        assert_eq!(
-            (late.len(), report.late()),
-            (given.len(), given.len() as u64),
-            "seed {seed}"
-        );
-        assert_eq!(by_key(told), naive(&late), "seed {seed}");
-        let of = |vertex| report.vertex(vertex).unwrap().late;
-        unsorted += of("in-order");
-        unzipped += of("both");
-    });
+    sorted_and_zipped(coming)
+        .without_a_stop()
+        .holds(|told, run| {
+            let given = told.iter().filter_map(|told| match told {
+                Told::Late(late) => Some(late.clone()),
+                Told::Sorted(..) | Told::Zipped(..) => None,
+            });
+            let late: BTreeSet<_> = given.clone().collect();
+            assert_eq!((late.len(), run.late()), (given.count(), late.len() as u64));
+            let is_unsorted = |late: &&Late| matches!(late, Late::Unsorted(_));
+            let of_sort = late.iter().filter(is_unsorted).count();
+            (unsorted, unzipped) = (unsorted + of_sort, unzipped + late.len() - of_sort);
+            assert_eq!(by_key(told), naive(&late));
+        });
     assert!(
         unsorted > 1_000 && unzipped > 1_000,
         "{unsorted} and {unzipped}"
@@ -203,9 +193,7 @@ fn what_is_late_is_given_apart_and_the_rest_is_as_if_it_had_never_come() {
 #[test]
 fn the_first_of_equal_ones_are_the_same_whatever_the_schedule() {
     const TTL: i64 = 60;
-    let out = Collect::new();
-    let results = out.clone();
-    let flow = Flow::new("firsts", move |flow| {
+    let flow: EverySeed<Row> = every_seed(|flow, out| {
         flow.source("rows", from_iter(all(0)))
             .event_time(
                 |row| Timestamp::from_secs(row.2),
@@ -214,7 +202,7 @@ fn the_first_of_equal_ones_are_the_same_whatever_the_schedule() {
             .key_by(|row| row.1)
             .dedup("once", Ttl::event_time(seconds(TTL as u64)))
             .values()
-            .sink("out", results.sink());
+            .sink("out", out);
     });
     let (mut until, mut expected) = (BTreeMap::<u64, i64>::new(), BTreeSet::new());
     for row in all(0) {
@@ -225,39 +213,27 @@ fn the_first_of_equal_ones_are_the_same_whatever_the_schedule() {
         }
     }
     assert!(expected.len() > 3, "{expected:?}");
-    each_seed(&flow, &out, |seed, rows, report| {
-        let once = report.vertex("once").unwrap();
-        let dropped = RECORDS - expected.len() as u64;
-        assert_eq!(
-            (once.repeats, report.repeats()),
-            (dropped, dropped),
-            "seed {seed}"
-        );
-        assert_eq!(rows.len(), expected.len(), "seed {seed}");
-        assert_eq!(
-            rows.into_iter().collect::<BTreeSet<_>>(),
-            expected,
-            "seed {seed}"
-        );
+    flow.without_a_stop().holds(|rows, run| {
+        assert_eq!(run.repeats(), RECORDS - expected.len() as u64);
+        assert_eq!(rows.len(), expected.len());
+        assert_eq!(rows.into_iter().collect::<BTreeSet<_>>(), expected);
     });
 }
 
 /// The same keys in every run, those of a smaller part among those of a larger.
 #[test]
 fn samples_are_the_same_whatever_the_schedule() {
-    let out = Collect::new();
-    let results = out.clone();
-    let flow = Flow::new("sampled", move |flow| {
+    let flow: EverySeed<(u64, u64)> = every_seed(|flow, out| {
         let numbers = flow.source("numbers", from_iter(0..100_u64)).rebalance();
         numbers
             .clone()
             .sample(0.2, |n| n / 2)
             .map(|n| (2, n))
             .union(numbers.sample(0.5, |n| n / 2).map(|n| (5, n)))
-            .sink("out", results.sink());
+            .sink("out", out);
     });
     let mut expected = None;
-    each_seed(&flow, &out, |seed, rows, _| {
+    flow.without_a_stop().holds(|rows, _| {
         let of = |part| {
             rows.iter()
                 .filter(move |row| row.0 == part)
@@ -267,10 +243,10 @@ fn samples_are_the_same_whatever_the_schedule() {
         assert!(few.is_subset(&many) && rows.len() == few.len() + many.len());
         assert!(
             few.iter().all(|n| few.contains(&(n ^ 1))),
-            "seed {seed}: not a whole key"
+            "not a whole key"
         );
         assert!((6..40).contains(&few.len()) && (30..70).contains(&many.len()));
         let expected = expected.get_or_insert((few.clone(), many.clone()));
-        assert_eq!((few, many), *expected, "seed {seed}");
+        assert_eq!((few, many), *expected);
     });
 }

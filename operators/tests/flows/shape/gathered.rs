@@ -7,7 +7,7 @@ use millstream::connectors::{from_channel, into_channel};
 use millstream::prelude::*;
 use millstream::runtime::{self, simulate};
 
-use super::{each_seed, each_stop, parallelism};
+use crate::seeds::{EverySeed, every_seed};
 
 /// Records that come ten seconds of processing time apart.
 const RECORDS: u64 = 10;
@@ -27,9 +27,8 @@ enum Told {
     Merged(u64, Vec<u64>),
 }
 
-fn flow(out: &Collect<Told>) -> Flow {
-    let out = out.clone();
-    Flow::new("gathered", move |flow| {
+fn gathered() -> EverySeed<Told> {
+    every_seed(|flow, out| {
         let numbers = Generator::new(|n, _| n).with_rate(0.1).with_count(RECORDS);
         let numbers = flow
             .source("numbers", numbers)
@@ -43,7 +42,7 @@ fn flow(out: &Collect<Told>) -> Flow {
             .map(|(key, batch)| Told::Batch(key, batch))
             .union(latest.map(|(key, n)| Told::Latest(key, n)))
             .union(merged.entries().map(|(key, all)| Told::Merged(key, all)))
-            .sink("out", out.sink());
+            .sink("out", out);
     })
 }
 
@@ -67,8 +66,6 @@ fn naive(most: usize) -> Vec<(u64, Vec<u64>)> {
 
 #[test]
 fn what_goes_on_between_two_records_is_the_same_whatever_the_schedule() {
-    let out = Collect::new();
-    let flow = flow(&out);
     let batches = naive(3);
     assert!(batches.iter().any(|(_, batch)| batch.len() < 3));
     let mut expected: Vec<_> = batches
@@ -79,19 +76,15 @@ fn what_goes_on_between_two_records_is_the_same_whatever_the_schedule() {
     expected.extend(latest.filter_map(|(key, group)| Some(Told::Latest(key, *group.last()?))));
     // There is time for each to pass at once.
     expected.extend((0..RECORDS).map(|n| Told::Merged(key(n), vec![n])));
-    expected.sort();
-    each_seed(&flow, &out, |seed, mut told, report| {
-        told.sort();
-        assert_eq!((told, report.late()), (expected.clone(), 0), "seed {seed}");
-    });
+    gathered().without_a_stop().gives(expected);
 }
 
 /// Behind a stop records come at other times, and so others come together. What of it is saved is neither lost nor put
 /// out twice.
 #[test]
 fn what_is_gathered_goes_on_behind_a_stop() {
-    let out = Collect::new();
-    each_stop(&flow(&out), &out, seconds(99), |seed, told, _| {
+    let flow = gathered().lasting(seconds(99)).always_stopped();
+    flow.under(100).holds(|told, _| {
         for key_ in 0..KEYS {
             let mut came = (0..RECORDS).filter(|n| key(*n) == key_);
             let (mut batched, mut latest, mut merged) =
@@ -107,10 +100,10 @@ fn what_is_gathered_goes_on_behind_a_stop() {
                     _ => {}
                 }
             }
-            assert!(batched.into_iter().eq(came.clone()), "seed {seed}");
-            assert!(merged.into_iter().eq(came.clone()), "seed {seed}");
-            assert!(latest.is_sorted_by(|a, b| a < b), "seed {seed}: {latest:?}");
-            assert_eq!(latest.last().copied(), came.next_back(), "seed {seed}");
+            assert!(batched.into_iter().eq(came.clone()));
+            assert!(merged.into_iter().eq(came.clone()));
+            assert!(latest.is_sorted_by(|a, b| a < b), "{latest:?}");
+            assert_eq!(latest.last().copied(), came.next_back());
         }
     });
 }
@@ -120,52 +113,38 @@ fn what_is_gathered_goes_on_behind_a_stop() {
 #[test]
 fn the_law_of_the_latest_sample() {
     let every = millis(7);
-    let out: Collect<(u64, u64, u64)> = Collect::new();
-    let results = out.clone();
-    let flow = Flow::new("dense", move |flow| {
+    let flow: EverySeed<(u64, u64, u64)> = every_seed(move |flow, out| {
         let numbers = Generator::new(|n, _| n).with_rate(900).with_tick(millis(0));
         flow.source("numbers", numbers.with_count(20))
             .key_by(|n| n % KEYS)
             .sample_latest("now-and-then", every)
             .entries()
             .map(|(key, n)| (key, n, runtime::now().as_nanos() / 1_000))
-            .sink("out", results.sink());
+            .sink("out", out);
     });
-    each_seed(&flow, &out, |seed, sampled, _| {
+    flow.without_a_stop().holds(|sampled, _| {
         for key in 0..KEYS {
             let of_key: Vec<_> = sampled.iter().filter(|row| row.0 == key).collect();
-            assert!(of_key.iter().all(|row| row.1 % KEYS == key), "seed {seed}");
-            assert!(
-                of_key.is_sorted_by(|a, b| a.1 < b.1),
-                "seed {seed}: {of_key:?}"
-            );
+            assert!(of_key.iter().all(|row| row.1 % KEYS == key));
+            assert!(of_key.is_sorted_by(|a, b| a.1 < b.1), "{of_key:?}");
             let last = (0..20).rfind(|n| n % KEYS == key);
-            assert_eq!(of_key.last().map(|row| row.1), last, "seed {seed}");
+            assert_eq!(of_key.last().map(|row| row.1), last);
             // At the end what is left goes on at once; a moment for what the task was busy with.
             let of_key = &of_key[..of_key.len() - 1];
             for pair in of_key.windows(2) {
                 let apart = pair[1].2 - pair[0].2;
-                assert!(
-                    apart + 1_000 >= every.as_micros() as u64,
-                    "seed {seed}: {apart} µs"
-                );
+                assert!(apart + 1_000 >= every.as_micros() as u64, "{apart} µs");
             }
         }
-        assert!(
-            (3..18).contains(&sampled.len()),
-            "seed {seed}: {}",
-            sampled.len()
-        );
+        let count = sampled.len();
+        assert!((3..18).contains(&count), "{count}");
     });
 }
 
 /// How much is merged depends on the schedule; that nothing is lost, doubled or put out of order does not.
 #[test]
 fn the_law_of_conflate() {
-    let out = Collect::new();
-    let results = out.clone();
-    let flow = Flow::new("conflated", move |flow| {
-        let out = results.clone();
+    let flow: EverySeed<(u64, Vec<u64>)> = every_seed(|flow, out| {
         flow.source("numbers", from_iter(0..40_u64))
             .event_time(|n| Timestamp::from_secs(*n as i64), Lateness::none())
             .rebalance()
@@ -173,27 +152,21 @@ fn the_law_of_conflate() {
             .key_by(|n| n[0] % KEYS)
             .conflate("merged", |held: &mut Vec<u64>, next| held.extend(next))
             .entries()
-            .sink("out", out.sink());
+            .sink("out", out);
     });
     let mut lengths = BTreeMap::<usize, u32>::new();
-    let check = |seed: u64, rows: Vec<(u64, Vec<u64>)>| {
+    flow.without_a_stop().holds(|rows, run| {
+        *lengths.entry(rows.len()).or_default() += 1;
+        assert_eq!(run.late(), 0);
         for key in 0..KEYS {
             let rows = rows.iter().filter(|(its, _)| *its == key);
             let mut all: Vec<u64> = rows.flat_map(|(_, merged)| merged).copied().collect();
             // Through several replicas they come in no one order.
-            if parallelism(seed) > 1 {
+            if run.replicas > 1 {
                 all.sort_unstable();
             }
-            assert!(
-                all.into_iter().eq((key..40).step_by(KEYS as usize)),
-                "seed {seed}"
-            );
+            assert!(all.into_iter().eq((key..40).step_by(KEYS as usize)));
         }
-    };
-    each_seed(&flow, &out, |seed, rows, report| {
-        *lengths.entry(rows.len()).or_default() += 1;
-        assert_eq!(report.late(), 0);
-        check(seed, rows);
     });
     assert!(lengths.len() > 1 || lengths.contains_key(&2), "{lengths:?}");
 }

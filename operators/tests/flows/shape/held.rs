@@ -10,7 +10,7 @@ use millstream::operators::RateLimit;
 use millstream::prelude::*;
 use millstream::runtime::{self, Instant, simulate, timeout};
 
-use super::{each_seed, each_stop, parallelism};
+use crate::seeds::{EverySeed, every_seed};
 
 /// A record, and when it came before and behind, in microseconds.
 type Seen = (u64, u64, u64);
@@ -31,11 +31,9 @@ const COUNT: u64 = 14;
 
 /// Numbers that come, some at once, within a tenth of a second; each seen before and behind what `hold` does.
 fn seen(
-    out: &Collect<Seen>,
     hold: impl Fn(Stream<(u64, u64)>) -> Stream<(u64, u64)> + Send + Sync + 'static,
-) -> Flow {
-    let out = out.clone();
-    Flow::new("held", move |flow| {
+) -> EverySeed<Seen> {
+    let flow = every_seed(move |flow, out| {
         let bursts = futures::stream::unfold(0, |n: u64| async move {
             if n.is_multiple_of(7) {
                 runtime::sleep(millis(n * 3 % 50)).await;
@@ -48,55 +46,57 @@ fn seen(
             .map(|n| (n, micros(runtime::now())));
         hold(numbers.rebalance())
             .map(|(n, came)| (n, came, micros(runtime::now())))
-            .sink("out", out.sink());
-    })
+            .sink("out", out);
+    });
+    flow.without_a_stop()
 }
 
 /// Every number once; in order, where they go through one replica.
-fn check_all(seed: u64, seen: &[Seen], count: u64) {
+fn check_all(replicas: usize, seen: &[Seen], count: u64) {
     let mut numbers: Vec<_> = seen.iter().map(|seen| seen.0).collect();
-    if parallelism(seed) > 1 {
+    if replicas > 1 {
         numbers.sort_unstable();
     }
-    assert!(numbers.into_iter().eq(0..count), "seed {seed}: {seen:?}");
+    assert!(numbers.into_iter().eq(0..count), "{seen:?}");
 }
 
 /// All are given on `by` later.
-fn check_delay(seed: u64, seen: &[Seen], by: Duration) {
+fn check_delay(seen: &[Seen], by: Duration) {
     let (least, most) = (seen.iter().map(since).min(), seen.iter().map(since).max());
-    assert!(least >= Some(by), "seed {seed}: {least:?}");
-    assert!(most <= Some(by + A_MOMENT), "seed {seed}: {most:?}");
+    assert!(least >= Some(by), "{least:?}");
+    assert!(most <= Some(by + A_MOMENT), "{most:?}");
 }
 
 #[test]
 fn a_delay_gives_each_record_so_much_later_in_order() {
-    let (out, by) = (Collect::new(), millis(300));
-    let flow = seen(&out, move |numbers| numbers.delay("later", by, 1_000));
-    each_seed(&flow, &out, |seed, seen, report| {
-        check_all(seed, &seen, COUNT);
-        check_delay(seed, &seen, by);
-        assert_eq!(report.late(), 0);
+    let by = millis(300);
+    let flow = seen(move |numbers| numbers.delay("later", by, 1_000));
+    flow.holds(|seen, run| {
+        check_all(run.replicas, &seen, COUNT);
+        check_delay(&seen, by);
+        assert_eq!(run.late(), 0);
     });
 }
 
 #[test]
 fn a_stop_waits_for_no_delay_and_what_waits_is_given_in_its_time() {
-    let (out, by) = (Collect::new(), minutes(60));
-    let results = out.clone();
-    let flow = Flow::new("held", move |flow| {
+    let by = minutes(60);
+    let flow: EverySeed<Seen> = every_seed(move |flow, out| {
         let numbers = Generator::new(|n, _| n).with_rate(80).with_count(COUNT);
         flow.source("numbers", numbers)
             .map(|n| (n, micros(runtime::now())))
             .delay("later", by, 1_000)
             .map(|(n, came)| (n, came, micros(runtime::now())))
-            .sink("out", results.sink());
+            .sink("out", out);
     });
     // Before any source replica has come to its end: one that has ended waits for what it delays.
-    each_stop(&flow, &out, millis(140), |seed, mut seen, stop| {
-        assert!(stop.took < A_MOMENT, "seed {seed}: {:?}", stop.took);
+    let flow = flow.lasting(millis(120)).always_stopped();
+    flow.under(100).holds(|mut seen, run| {
+        let took = run.stop.as_ref().map(|stop| stop.took);
+        assert!(took < Some(A_MOMENT), "{took:?}");
         seen.sort_unstable();
-        check_all(seed, &seen, COUNT);
-        check_delay(seed, &seen, by);
+        check_all(run.replicas, &seen, COUNT);
+        check_delay(&seen, by);
     });
 }
 
@@ -157,7 +157,7 @@ fn no_watermark_overtakes_what_is_delayed() {
         .sink("out", results.sink());
     });
     for seed in 0..20 {
-        let flow = flow.clone().with_parallelism(parallelism(seed));
+        let flow = flow.clone().with_parallelism(1 + seed as usize % 2);
         let report = flow.simulate(seed).unwrap();
         let windows = out.take();
         assert_eq!((report.late(), windows.len()), (0, 5), "seed {seed}");
@@ -204,7 +204,7 @@ fn a_delayed_record_leaves_though_nothing_else_comes() {
 }
 
 /// In any stretch of time no more than the rate allows and the burst; and, while some wait, no less.
-fn check_rate(seed: u64, seen: &[Seen], spacing: u64, burst: usize) {
+fn check_rate(seen: &[Seen], spacing: u64, burst: usize) {
     let mut left: Vec<_> = seen.iter().map(|seen| seen.2).collect();
     left.sort_unstable();
     for (first, at) in left.iter().enumerate() {
@@ -212,57 +212,48 @@ fn check_rate(seed: u64, seen: &[Seen], spacing: u64, burst: usize) {
             let least = (last - first + 1 - burst) as u64 * spacing;
             // Of each replica's two, the first may have been seen late.
             let passed = behind - at + 1_000;
-            assert!(
-                passed >= least,
-                "seed {seed}: {first} to {last} in {passed} µs"
-            );
+            assert!(passed >= least, "{first} to {last} in {passed} µs");
         }
     }
 }
 
 #[test]
 fn a_throttle_keeps_its_rate() {
-    let out = Collect::new();
-    let flow = seen(&out, |numbers| {
-        numbers.throttle("gently", RateLimit::per_second(50).with_burst(3))
-    });
-    each_seed(&flow, &out, |seed, seen, report| {
-        check_all(seed, &seen, COUNT);
-        check_rate(seed, &seen, 20_000, 3);
-        if parallelism(seed) == 1 {
+    let flow = seen(|numbers| numbers.throttle("gently", RateLimit::per_second(50).with_burst(3)));
+    flow.holds(|seen, run| {
+        check_all(run.replicas, &seen, COUNT);
+        check_rate(&seen, 20_000, 3);
+        if run.replicas == 1 {
             // Most wait from the start: no token is lost.
             let took = seen[COUNT as usize - 1].2 - seen[0].2;
-            assert!(
-                took <= (COUNT - 3) * 20_000 + 21_000,
-                "seed {seed}: {took} µs"
-            );
+            assert!(took <= (COUNT - 3) * 20_000 + 21_000, "{took} µs");
         }
-        assert_eq!(report.late(), 0);
+        assert_eq!(run.late(), 0);
     });
 }
 
 /// Ten numbers every ten seconds, in one batch, that go on in five.
 #[test]
 fn a_stop_waits_for_no_throttle_and_its_rate_holds_across() {
-    let out = Collect::new();
-    let results = out.clone();
-    let flow = Flow::new("slow", move |flow| {
+    let flow: EverySeed<Seen> = every_seed(|flow, out| {
         let numbers = Generator::new(|n, _| n).with_rate(1).with_tick(seconds(10));
         flow.source("numbers", numbers.with_count(30))
             .map(|n| (n, 0))
             .throttle("slowly", RateLimit::per_second(2))
             .map(|(n, came)| (n, came, micros(runtime::now())))
-            .sink("out", results.sink());
+            .sink("out", out);
     });
     let mut waited = 0;
     // Before any source replica has come to its end.
-    each_stop(&flow, &out, seconds(24), |seed, mut seen, stop| {
-        assert!(stop.took < A_MOMENT, "seed {seed}: {:?}", stop.took);
+    let flow = flow.lasting(seconds(24)).always_stopped();
+    flow.under(100).holds(|mut seen, run| {
+        let stop = run.stop.as_ref().unwrap();
+        assert!(stop.took < A_MOMENT, "{:?}", stop.took);
         waited += usize::from(stop.so_far % 10 > 0);
         seen.sort_unstable();
-        check_all(seed, &seen, 30);
+        check_all(run.replicas, &seen, 30);
         // Each replica may begin with one at once.
-        check_rate(seed, &seen, 500_000, stop.replicas);
+        check_rate(&seen, 500_000, run.replicas);
     });
     assert!(waited > 25, "only {waited} stops found some that wait");
 }

@@ -160,9 +160,12 @@ impl World {
         // Keys live for six minutes.
         let generation = now.since(MORNING).as_secs() / 180 + draw(1) % 2;
         let key = generation * 8 + draw(2) % 8;
+        // Whoever wakes begins with a record that says what time it is: else nobody knows behind the night.
+        let gave = state.partitions[partition].gave;
+        let is_awake = gave.is_some_and(|gave| now.since(gave) < IDLE_AFTER);
         let fate = match draw(3) % 97 {
-            50 if now > MORNING + minutes(10) => Fate::Late,
-            60 => Fate::Ahead,
+            50 if is_awake && now > MORNING + minutes(10) => Fate::Late,
+            60 if is_awake => Fate::Ahead,
             _ => Fate::InTime,
         };
         let time = match fate {
