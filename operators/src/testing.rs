@@ -129,10 +129,26 @@ pub(crate) enum Given {
 
 /// Records of three keys around the epoch, in any order, between watermarks that rise.
 pub(crate) fn given(most: usize) -> impl Strategy<Value = Vec<Given>> {
-    let record = (proptest::char::range('a', 'c'), 0..9i64, -60..60i64)
+    between_watermarks(most, 60, 5)
+}
+
+/// The same with times at most so far from the epoch, and more watermarks: with few of them, a record often has the time
+/// of a watermark.
+pub(crate) fn given_within(most: usize, furthest: i64) -> impl Strategy<Value = Vec<Given>> {
+    between_watermarks(most, furthest, 3)
+}
+
+fn between_watermarks(
+    most: usize,
+    furthest: i64,
+    records: u32,
+) -> impl Strategy<Value = Vec<Given>> {
+    let times = -furthest..furthest;
+    let record = (proptest::char::range('a', 'c'), 0..9i64, times.clone())
         .prop_map(|(key, value, time)| Given::Record { key, value, time });
-    let watermark = (-60..60i64).prop_map(Given::Watermark);
-    proptest::collection::vec(prop_oneof![5 => record, 1 => watermark], 0..most).prop_map(rising)
+    let watermark = times.prop_map(Given::Watermark);
+    proptest::collection::vec(prop_oneof![records => record, 1 => watermark], 0..most)
+        .prop_map(rising)
 }
 
 /// The same without late records.

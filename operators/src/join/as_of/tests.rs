@@ -7,7 +7,7 @@ use super::*;
 use crate::join::testing::{
     Came, batch, came, collect_late, given_and_late, outbox_with_late, show_late, shown,
 };
-use crate::testing::{at, collect, entry, given, in_steps, outbox, script, show, watermark};
+use crate::testing::{at, collect, entry, given_within, in_steps, outbox, script, show, watermark};
 
 /// The operator, which gives its late records.
 fn as_of_join<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn caught_up_joins_equal_the_naive_ones_in_every_mode_and_order(
-        left in given(10), right in given(12), ttl in prop::option::of(0..50i64),
+        left in given_within(11, 9), right in given_within(13, 9), ttl in prop::option::of(0..15i64),
     ) {
         let as_of = match ttl {
             Some(ttl) => AsOf::caught_up().with_ttl(micros(ttl as u64)),

@@ -8,7 +8,7 @@ use super::*;
 use crate::join::testing::{
     Came, batch, came, collect_late, given_and_late, outbox_with_late, show_late, shown,
 };
-use crate::testing::{at, collect, entry, given, in_steps, outbox, script, show, watermark};
+use crate::testing::{at, collect, entry, given_within, in_steps, outbox, script, show, watermark};
 
 /// The operator, which gives its late records.
 fn near<K: Key, L: State, R: State, P: Pairing<K, L, R>>(
@@ -88,8 +88,8 @@ proptest! {
 
     #[test]
     fn interval_joins_equal_the_naive_ones_in_every_mode_and_order(
-        left in given(10), right in given(10),
-        outer in any::<(bool, bool)>(), lower in -40..20i64, length in 0..40i64,
+        left in given_within(11, 9), right in given_within(11, 9),
+        outer in any::<(bool, bool)>(), lower in -12..6i64, length in 0..12i64,
     ) {
         let bounds = (lower, lower + length);
         let interval = Interval::of_micros(bounds.0, bounds.1);
