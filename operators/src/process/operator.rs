@@ -16,7 +16,7 @@ use crate::keyed::{Entry, Key, KeySlots, NO_SLOT, prefetch};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
 use crate::process::turn::{LeftOut, Moment, Phase, Timer, Turn};
-use crate::timer::{Clock, KeyTimers, Ticks, Wheel};
+use crate::timer::{Clock, Hung, KeyTimers, Ticks, Wheel};
 use crate::waits::LOOKED_AT;
 
 /// Timers that go off before the task is let look around, though they put nothing out.
@@ -139,7 +139,18 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         let LeftOut { late, repeats } = std::mem::take(&mut self.left_out);
         out.count_late(late);
         out.count_repeats(repeats);
+        self.sweep();
         Ok(())
+    }
+
+    /// Has the wheels forget who hangs there no more, once those are too many.
+    fn sweep(&mut self) {
+        for (clock, wheel) in Clock::BOTH.into_iter().zip(&mut self.wheels) {
+            wheel.sweep(|hung| {
+                let entry = self.keys.get(hung.owner);
+                entry.is_some_and(|entry| entry.state.timers.hangs(clock, hung.stamp))
+            });
+        }
     }
 
     /// Gives their turn to the keys that have one in a wheel until `until`, or until there is enough to send.
@@ -151,16 +162,17 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         out: &mut Outbox,
     ) -> Result<Step> {
         let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
+        self.sweep();
         for number in 0..AT_ONCE {
             if number % prefetch::GROUP == 0 {
-                self.keys
-                    .prefetch_slots(self.wheels[clock as usize].owners());
+                let next = self.wheels[clock as usize].iter();
+                self.keys.prefetch_slots(next.map(|hung| hung.owner));
             }
-            let Some((owner, tick)) = self.wheels[clock as usize].next_due(until) else {
+            let Some(hung) = self.wheels[clock as usize].next_due(until) else {
                 return Ok(Step::Done);
             };
-            let time = self.ticks.time(tick);
-            moment.first_ticks[clock as usize] = tick;
+            let time = self.ticks.time(hung.tick);
+            moment.first_ticks[clock as usize] = hung.tick;
             let timer = match clock {
                 Clock::EventTime => {
                     (moment.time, moment.clocks.event_time) = (time, time);
@@ -168,7 +180,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 }
                 Clock::ProcessingTime => Timer::ProcessingTime(time),
             };
-            self.turn_at(owner, tick, timer, moment, port)?;
+            self.turn_at(hung, timer, moment, port)?;
             if port.is_full() {
                 return Ok(Step::More);
             }
@@ -176,21 +188,24 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         Ok(Step::More)
     }
 
-    /// A key has its turn: its timer of that tick goes off, or its state expires, or it has come too early.
+    /// A key has its turn, if it still hangs there: its timer of that tick goes off, or its state expires, or it has come
+    /// too early.
     fn turn_at(
         &mut self,
-        owner: u32,
-        tick: u64,
+        hung: Hung,
         timer: Timer,
         moment: Moment,
         port: &mut Port<Keyed<K, P::Out>>,
     ) -> Result<()> {
+        let (clock, Hung { tick, owner, stamp }) = (timer.clock(), hung);
         let Some(entry) = self.keys.get_mut(owner) else {
             return Ok(());
         };
         let Kept { state, timers } = &mut entry.state;
-        timers.taken_down(timer.clock());
-        if timers.cancel(timer.clock(), tick) {
+        if !timers.comes_down(clock, &mut self.wheels[clock as usize], stamp) {
+            return Ok(());
+        }
+        if timers.cancel(clock, tick) {
             if let Some(left) = &mut self.left_at_end {
                 *left = left.checked_sub(1).ok_or_else(|| endless(&self.vertex))?;
             }
@@ -215,8 +230,13 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     /// state expires by this clock, its keys count as well).
     fn first_timer(&self, clock: Clock) -> Option<(Timestamp, usize)> {
         let wheel = &self.wheels[clock as usize];
-        let timer_of = |owner| self.keys.get(owner)?.state.timers.first(clock);
-        let timers = wheel.owners().take(LOOKED_AT).filter_map(timer_of);
+        let timer_of = |hung: &Hung| {
+            let timers = &self.keys.get(hung.owner)?.state.timers;
+            timers
+                .first(clock)
+                .filter(|_| timers.hangs(clock, hung.stamp))
+        };
+        let timers = wheel.iter().take(LOOKED_AT).filter_map(timer_of);
         let (mut first, mut of) = (None, 0);
         for timer in timers {
             first = Some(first.map_or(timer, |first: u64| first.min(timer)));

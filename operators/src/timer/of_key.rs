@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::timer::Clock;
-use crate::timer::wheel::{Node, Wheel};
+use crate::timer::wheel::{Stamp, Wheel};
 
 /// The timers a key has set, by both clocks, and where it hangs in their wheels.
 ///
@@ -12,7 +12,10 @@ use crate::timer::wheel::{Node, Wheel};
 #[derive(Default)]
 pub(crate) struct KeyTimers {
     set: [Set; 2],
-    nodes: [Option<Node>; 2],
+    /// Until when it hangs in each wheel,
+    until: [u64; 2],
+    /// and the stamp it has there, if it hangs.
+    stamps: [Option<Stamp>; 2],
 }
 
 /// The ticks that are set, by one clock. Most keys have one timer, and no memory besides.
@@ -82,26 +85,41 @@ impl KeyTimers {
         matches!(self.set, [Set::None, Set::None])
     }
 
-    /// The key's turn has come in the wheel of this clock: it hangs there no more.
+    /// The key's turn has come in the wheel of this clock, if it still hangs there by this stamp: then it does no more.
     #[inline]
-    pub(crate) fn taken_down(&mut self, clock: Clock) {
-        self.nodes[clock as usize] = None;
+    pub(crate) fn comes_down(&mut self, clock: Clock, wheel: &mut Wheel, stamp: Stamp) -> bool {
+        let hangs = self.hangs(clock, stamp);
+        if hangs {
+            self.take_down(clock, wheel);
+        }
+        hangs
+    }
+
+    /// Whether it hangs in the wheel of this clock by this stamp.
+    #[inline]
+    pub(crate) fn hangs(&self, clock: Clock, stamp: Stamp) -> bool {
+        self.stamps[clock as usize] == Some(stamp)
     }
 
     /// Sees that the key has its turn no later than at `tick`; with none, that it has none.
     #[inline]
     pub(crate) fn hang(&mut self, clock: Clock, wheel: &mut Wheel, owner: u32, tick: Option<u64>) {
-        let node = &mut self.nodes[clock as usize];
-        match (*node, tick) {
-            (None, None) => {}
-            (None, Some(tick)) => *node = Some(wheel.hang(owner, tick)),
-            // What comes too early is hung anew then.
-            (Some(hung), Some(tick)) if wheel.tick_of(hung) <= tick => {}
-            (Some(hung), tick) => {
-                wheel.take_down(hung);
-                *node = tick.map(|tick| wheel.hang(owner, tick));
-            }
+        let hangs = self.stamps[clock as usize].is_some();
+        // What comes too early is hung anew then.
+        if hangs && tick.is_none_or(|tick| tick < self.until[clock as usize]) {
+            self.take_down(clock, wheel);
         }
+        if let Some(tick) = tick
+            && self.stamps[clock as usize].is_none()
+        {
+            self.until[clock as usize] = tick;
+            self.stamps[clock as usize] = Some(wheel.hang(owner, tick));
+        }
+    }
+
+    fn take_down(&mut self, clock: Clock, wheel: &mut Wheel) {
+        self.stamps[clock as usize] = None;
+        wheel.take_down();
     }
 }
 
@@ -137,15 +155,27 @@ mod tests {
             assert_eq!(wheel.next_tick().map(|first| first <= turn), Some(true));
             assert_eq!(wheel.len(), 1);
         }
-        assert_eq!(wheel.next_due(100), Some((7, 40)));
-        timers.taken_down(clock);
-        timers.hang(clock, &mut wheel, 7, Some(60));
+        // The first time it was hung up does not count any more; the second does.
+        let due = std::iter::from_fn(|| wheel.next_due(100));
+        let turns = due
+            .map(|hung| (hung.owner, hung.tick, hung.stamp))
+            .collect::<Vec<_>>();
+        let came = turns
+            .into_iter()
+            .filter(|(_, _, stamp)| timers.comes_down(clock, &mut wheel, *stamp));
+        let came = came
+            .map(|(owner, tick, _)| (owner, tick))
+            .collect::<Vec<_>>();
+        assert_eq!((came, wheel.len()), (vec![(7, 40)], 0));
+        timers.hang(clock, &mut wheel, 7, Some(160));
         timers.hang(clock, &mut wheel, 7, None);
-        assert_eq!((wheel.len(), wheel.next_due(100)), (0, None));
+        let due = wheel.next_due(200).map(|hung| hung.stamp);
+        assert_eq!(wheel.len(), 0);
+        assert!(!timers.hangs(clock, due.unwrap()));
     }
 
     #[test]
     fn the_timers_of_a_key_are_small() {
-        assert_eq!(size_of::<KeyTimers>(), 40);
+        assert_eq!(size_of::<KeyTimers>(), 56);
     }
 }
