@@ -18,13 +18,14 @@ pub(crate) struct KeyTimers {
     stamps: [Option<Stamp>; 2],
 }
 
-/// The ticks that are set, by one clock. Most keys have one timer, and no memory besides.
+/// The ticks that are set, by one clock, in order. Most keys have one or two, and no memory besides.
 #[derive(Default)]
 enum Set {
     #[default]
     None,
     One(u64),
-    // Boxed, so that it is two words for those that have one.
+    Two([u64; 2]),
+    // Boxed, so that it is small for those that have few.
     #[allow(clippy::box_collection)]
     Many(Box<BTreeSet<u64>>),
 }
@@ -37,7 +38,9 @@ impl KeyTimers {
         match set {
             Set::None => *set = Set::One(tick),
             Set::One(one) if *one == tick => {}
-            Set::One(one) => *set = Set::Many(Box::new([*one, tick].into())),
+            Set::One(one) => *set = Set::Two([tick.min(*one), tick.max(*one)]),
+            Set::Two(two) if two.contains(&tick) => {}
+            Set::Two([a, b]) => *set = Set::Many(Box::new([*a, *b, tick].into())),
             Set::Many(ticks) => _ = ticks.insert(tick),
         }
     }
@@ -48,7 +51,10 @@ impl KeyTimers {
         let set = &mut self.set[clock as usize];
         match set {
             Set::One(one) if *one == tick => *set = Set::None,
-            Set::None | Set::One(_) => return false,
+            Set::Two([one, other]) | Set::Two([other, one]) if *one == tick => {
+                *set = Set::One(*other)
+            }
+            Set::None | Set::One(_) | Set::Two(_) => return false,
             Set::Many(ticks) => {
                 let was_set = ticks.remove(&tick);
                 if ticks.is_empty() {
@@ -65,24 +71,31 @@ impl KeyTimers {
     pub(crate) fn first(&self, clock: Clock) -> Option<u64> {
         match &self.set[clock as usize] {
             Set::None => None,
-            Set::One(one) => Some(*one),
+            Set::One(first) | Set::Two([first, _]) => Some(*first),
             Set::Many(ticks) => ticks.first().copied(),
         }
     }
 
     /// All ticks that are set, in order.
     pub(crate) fn iter(&self, clock: Clock) -> impl Iterator<Item = u64> {
-        let (one, many) = match &self.set[clock as usize] {
-            Set::None => (None, None),
-            Set::One(one) => (Some(*one), None),
-            Set::Many(ticks) => (None, Some(ticks.iter().copied())),
+        let (few, many): (&[u64], _) = match &self.set[clock as usize] {
+            Set::None => (&[], None),
+            Set::One(one) => (std::slice::from_ref(one), None),
+            Set::Two(two) => (two, None),
+            Set::Many(ticks) => (&[], Some(ticks.iter())),
         };
-        one.into_iter().chain(many.into_iter().flatten())
+        few.iter().chain(many.into_iter().flatten()).copied()
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.set, [Set::None, Set::None])
+    }
+
+    /// Reads some of it, to have it near.
+    #[inline]
+    pub(crate) fn read(&self) -> u64 {
+        self.until[0] ^ u64::from(self.is_empty())
     }
 
     /// The key's turn has come in the wheel of this clock, if it still hangs there by this stamp: then it does no more.
@@ -176,6 +189,6 @@ mod tests {
 
     #[test]
     fn the_timers_of_a_key_are_small() {
-        assert_eq!(size_of::<KeyTimers>(), 56);
+        assert_eq!(size_of::<KeyTimers>(), 72);
     }
 }
