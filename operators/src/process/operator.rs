@@ -173,7 +173,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             if number % prefetch::GROUP == 0 {
                 let next = self.wheels[clock as usize].iter();
                 self.keys
-                    .prefetch_slots_with(next.map(|hung| hung.owner), Kept::read);
+                    .prefetch_slots(next.map(|hung| hung.owner), Kept::read);
             }
             let Some(hung) = self.wheels[clock as usize].next_due(until) else {
                 return Ok(Step::Done);

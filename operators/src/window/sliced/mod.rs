@@ -319,7 +319,7 @@ fn visit_all<K: Key, T, A: Aggregate<T>, F: Fold<T, A>>(
     while let Some(number) = rounds.key() {
         if near == 0 {
             near = prefetch::GROUP;
-            keys.prefetch_slots_with(rounds.ahead(), KeySlices::read_ends);
+            keys.prefetch_slots(rounds.ahead(), KeySlices::read_ends);
         }
         near -= 1;
         let Some(entry) = keys.get_mut(number) else {
