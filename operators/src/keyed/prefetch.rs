@@ -2,7 +2,8 @@
 //!
 //! A table of many keys does not fit into the caches, and each record waits for its key. The processor can wait for
 //! a dozen such reads at once, but not if it must compare the key before it knows how to go on. So what a group of
-//! records will need is read first, without asking what it is, and used then.
+//! records will need is read first, without asking what it is, and used then. Where it was read is kept as a guess, so
+//! that the record need not search for it again.
 //!
 //! Source: Chen, Ailamaki, Gibbons and Mowry, *Improving Hash Join Performance through Prefetching*, ICDE 2004
 //! ("group prefetching").

@@ -128,6 +128,28 @@ impl<K: Eq, S, T, I, F> Rolling<K, S, T, I, F> {
     }
 }
 
+impl<K, S, T, U, I, F> Rolling<K, S, T, I, F>
+where
+    K: Key,
+    I: Fn(T) -> (S, U),
+    F: Fn(&mut S, T) -> U,
+{
+    #[inline]
+    fn place(&mut self, hash: KeyHash, key: &K, value: T) -> U {
+        match self.table.place(hash, key) {
+            hash_table::Entry::Occupied(mut entry) => {
+                (self.next)(&mut entry.get_mut().state, value)
+            }
+            hash_table::Entry::Vacant(place) => {
+                let (state, result) = (self.first)(value);
+                let key = key.clone();
+                place.insert(Entry { hash, key, state });
+                result
+            }
+        }
+    }
+}
+
 impl<K, S, T, U, I, F> Operator for Rolling<K, S, T, I, F>
 where
     K: Key,
@@ -139,20 +161,17 @@ where
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let port = out.port(0)?;
-        for record in batch.of::<Keyed<K, T>>()?.records.drain(..) {
-            let Keyed { hash, key, value } = record.value;
-            let value = match self.table.place(hash, &key) {
-                hash_table::Entry::Occupied(mut entry) => {
-                    (self.next)(&mut entry.get_mut().state, value)
-                }
-                hash_table::Entry::Vacant(place) => {
-                    let (state, result) = (self.first)(value);
-                    let key = key.clone();
-                    place.insert(Entry { hash, key, state });
-                    result
-                }
-            };
-            port.push_keyed(hash, Keyed { hash, key, value }, record.time);
+        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
+        while !records.as_slice().is_empty() {
+            let guesses = self.table.prefetch(records.as_slice());
+            for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
+                let Keyed { hash, key, value } = record.value;
+                let value = match self.table.guessed(guess, hash, &key) {
+                    Some(state) => (self.next)(state, value),
+                    None => self.place(hash, &key, value),
+                };
+                port.push_keyed(hash, Keyed { hash, key, value }, record.time);
+            }
         }
         Ok(())
     }

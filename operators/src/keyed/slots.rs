@@ -100,15 +100,9 @@ impl<K: Eq, S> KeySlots<K, S> {
         guesses
     }
 
-    /// Brings what is kept of keys near whose slots are known.
+    /// Brings what is kept of keys near whose slots are known, and what `more` reads of each state.
     #[inline]
-    pub(crate) fn prefetch_slots(&self, slots: impl Iterator<Item = u32>) {
-        self.prefetch_slots_with(slots, |_| 0);
-    }
-
-    /// The same, and what `more` reads of each state.
-    #[inline]
-    pub(crate) fn prefetch_slots_with(
+    pub(crate) fn prefetch_slots(
         &self,
         slots: impl Iterator<Item = u32>,
         more: impl Fn(&S) -> u64,

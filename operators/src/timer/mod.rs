@@ -4,7 +4,7 @@ mod of_key;
 mod wheel;
 
 pub(crate) use of_key::KeyTimers;
-pub(crate) use wheel::Wheel;
+pub(crate) use wheel::{Hung, Wheel};
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::timer::TimeDomain;
-use crate::timer::wheel::{Node, Wheel};
+use crate::timer::wheel::{Stamp, Wheel};
 
 /// The timers a key has set, in both time domains, and where it hangs in their wheels.
 ///
@@ -12,16 +12,20 @@ use crate::timer::wheel::{Node, Wheel};
 #[derive(Default)]
 pub(crate) struct KeyTimers {
     set: [Set; 2],
-    nodes: [Option<Node>; 2],
+    /// Until when it hangs in each wheel,
+    until: [u64; 2],
+    /// and the stamp it has there, if it hangs.
+    stamps: [Option<Stamp>; 2],
 }
 
-/// The ticks that are set, in one time domain. Most keys have one timer, and no memory besides.
+/// The ticks that are set, in one time domain, in order. Most keys have one or two, and no memory besides.
 #[derive(Default)]
 enum Set {
     #[default]
     None,
     One(u64),
-    // Boxed, so that it is two words for those that have one.
+    Two([u64; 2]),
+    // Boxed, so that it is small for those that have few.
     #[allow(clippy::box_collection)]
     Many(Box<BTreeSet<u64>>),
 }
@@ -34,7 +38,9 @@ impl KeyTimers {
         match set {
             Set::None => *set = Set::One(tick),
             Set::One(one) if *one == tick => {}
-            Set::One(one) => *set = Set::Many(Box::new([*one, tick].into())),
+            Set::One(one) => *set = Set::Two([tick.min(*one), tick.max(*one)]),
+            Set::Two(two) if two.contains(&tick) => {}
+            Set::Two([a, b]) => *set = Set::Many(Box::new([*a, *b, tick].into())),
             Set::Many(ticks) => _ = ticks.insert(tick),
         }
     }
@@ -45,7 +51,10 @@ impl KeyTimers {
         let set = &mut self.set[domain as usize];
         match set {
             Set::One(one) if *one == tick => *set = Set::None,
-            Set::None | Set::One(_) => return false,
+            Set::Two([one, other]) | Set::Two([other, one]) if *one == tick => {
+                *set = Set::One(*other)
+            }
+            Set::None | Set::One(_) | Set::Two(_) => return false,
             Set::Many(ticks) => {
                 let was_set = ticks.remove(&tick);
                 if ticks.is_empty() {
@@ -62,19 +71,20 @@ impl KeyTimers {
     pub(crate) fn first(&self, domain: TimeDomain) -> Option<u64> {
         match &self.set[domain as usize] {
             Set::None => None,
-            Set::One(one) => Some(*one),
+            Set::One(first) | Set::Two([first, _]) => Some(*first),
             Set::Many(ticks) => ticks.first().copied(),
         }
     }
 
     /// All ticks that are set, in order.
     pub(crate) fn iter(&self, domain: TimeDomain) -> impl Iterator<Item = u64> {
-        let (one, many) = match &self.set[domain as usize] {
-            Set::None => (None, None),
-            Set::One(one) => (Some(*one), None),
-            Set::Many(ticks) => (None, Some(ticks.iter().copied())),
+        let (few, many): (&[u64], _) = match &self.set[domain as usize] {
+            Set::None => (&[], None),
+            Set::One(one) => (std::slice::from_ref(one), None),
+            Set::Two(two) => (two, None),
+            Set::Many(ticks) => (&[], Some(ticks.iter())),
         };
-        one.into_iter().chain(many.into_iter().flatten())
+        few.iter().chain(many.into_iter().flatten()).copied()
     }
 
     #[inline]
@@ -82,10 +92,31 @@ impl KeyTimers {
         matches!(self.set, [Set::None, Set::None])
     }
 
-    /// The key's turn has come in the wheel of this domain: it hangs there no more.
+    /// Reads some of it, to have it near.
     #[inline]
-    pub(crate) fn taken_down(&mut self, domain: TimeDomain) {
-        self.nodes[domain as usize] = None;
+    pub(crate) fn read(&self) -> u64 {
+        self.until[0] ^ u64::from(self.is_empty())
+    }
+
+    /// The key's turn has come in the wheel of this domain, if it still hangs there by this stamp: then it does no more.
+    #[inline]
+    pub(crate) fn comes_down(
+        &mut self,
+        domain: TimeDomain,
+        wheel: &mut Wheel,
+        stamp: Stamp,
+    ) -> bool {
+        let hangs = self.hangs(domain, stamp);
+        if hangs {
+            self.take_down(domain, wheel);
+        }
+        hangs
+    }
+
+    /// Whether it hangs in the wheel of this domain by this stamp.
+    #[inline]
+    pub(crate) fn hangs(&self, domain: TimeDomain, stamp: Stamp) -> bool {
+        self.stamps[domain as usize] == Some(stamp)
     }
 
     /// Sees that the key has its turn no later than at `tick`; with none, that it has none.
@@ -97,17 +128,22 @@ impl KeyTimers {
         owner: u32,
         tick: Option<u64>,
     ) {
-        let node = &mut self.nodes[domain as usize];
-        match (*node, tick) {
-            (None, None) => {}
-            (None, Some(tick)) => *node = Some(wheel.hang(owner, tick)),
-            // What comes too early is hung anew then.
-            (Some(hung), Some(tick)) if wheel.tick_of(hung) <= tick => {}
-            (Some(hung), tick) => {
-                wheel.take_down(hung);
-                *node = tick.map(|tick| wheel.hang(owner, tick));
-            }
+        let hangs = self.stamps[domain as usize].is_some();
+        // What comes too early is hung anew then.
+        if hangs && tick.is_none_or(|tick| tick < self.until[domain as usize]) {
+            self.take_down(domain, wheel);
         }
+        if let Some(tick) = tick
+            && self.stamps[domain as usize].is_none()
+        {
+            self.until[domain as usize] = tick;
+            self.stamps[domain as usize] = Some(wheel.hang(owner, tick));
+        }
+    }
+
+    fn take_down(&mut self, domain: TimeDomain, wheel: &mut Wheel) {
+        self.stamps[domain as usize] = None;
+        wheel.take_down();
     }
 }
 
@@ -143,15 +179,27 @@ mod tests {
             assert_eq!(wheel.next_tick().map(|first| first <= turn), Some(true));
             assert_eq!(wheel.len(), 1);
         }
-        assert_eq!(wheel.next_due(100), Some((7, 40)));
-        timers.taken_down(domain);
-        timers.hang(domain, &mut wheel, 7, Some(60));
+        // The first time it was hung up does not count any more; the second does.
+        let due = std::iter::from_fn(|| wheel.next_due(100));
+        let turns = due
+            .map(|hung| (hung.owner, hung.tick, hung.stamp))
+            .collect::<Vec<_>>();
+        let came = turns
+            .into_iter()
+            .filter(|(_, _, stamp)| timers.comes_down(domain, &mut wheel, *stamp));
+        let came = came
+            .map(|(owner, tick, _)| (owner, tick))
+            .collect::<Vec<_>>();
+        assert_eq!((came, wheel.len()), (vec![(7, 40)], 0));
+        timers.hang(domain, &mut wheel, 7, Some(160));
         timers.hang(domain, &mut wheel, 7, None);
-        assert_eq!((wheel.len(), wheel.next_due(100)), (0, None));
+        let due = wheel.next_due(200).map(|hung| hung.stamp);
+        assert_eq!(wheel.len(), 0);
+        assert!(!timers.hangs(domain, due.unwrap()));
     }
 
     #[test]
     fn the_timers_of_a_key_are_small() {
-        assert_eq!(size_of::<KeyTimers>(), 40);
+        assert_eq!(size_of::<KeyTimers>(), 72);
     }
 }

@@ -1,5 +1,6 @@
 //! A hierarchical timing wheel.
 
+use std::collections::VecDeque;
 use std::num::NonZero;
 
 /// Owners, each hung up until a tick.
@@ -10,77 +11,63 @@ use std::num::NonZero;
 /// down and coming due cost the same however many there are, and stretches in which nothing is due are skipped, not
 /// walked through. Those of one tick are due in the order they were hung up.
 ///
+/// The lists lie in one piece each, so that moving them is reading and writing on, however many there are. Nothing is
+/// looked up in them: who is taken down stays listed, and its owner knows by the [`Stamp`] that it no longer counts. When
+/// those are too many, they are swept out.
+///
 /// Source: Varghese and Lauck, *Hashed and Hierarchical Timing Wheels*, SOSP 1987 (their scheme 7).
 pub(crate) struct Wheel {
     now: u64,
-    wheels: [Lists; WHEELS],
+    wheels: Vec<Lists>,
     /// Which wheels have something, a bit each.
     occupied: u32,
-    /// The first is never used: its number means none.
-    hung: Vec<Hung>,
-    /// The first of those that are free, each naming the next.
-    free: Link,
+    /// What is due now.
+    due: VecDeque<Hung>,
+    stamp: Stamp,
+    /// How many hang in it, and how many are listed: with those that were taken down.
     len: usize,
+    listed: usize,
 }
 
-/// Where an owner hangs, until it is due or taken down.
+/// What an owner knows its place by: another each time it is hung up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Node(NonZero<u32>);
+pub(crate) struct Stamp(NonZero<u32>);
 
-/// A place in `hung`, or none.
-type Link = u32;
-const NONE: Link = 0;
-
-#[derive(Clone, Copy)]
-struct Hung {
-    tick: u64,
-    owner: u32,
-    next: Link,
-    before: Link,
-}
-
-#[derive(Clone, Copy)]
-struct List {
-    first: Link,
-    last: Link,
+/// An owner that hangs until a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hung {
+    pub(crate) tick: u64,
+    pub(crate) owner: u32,
+    pub(crate) stamp: Stamp,
 }
 
 struct Lists {
     /// Which lists have something, a bit each.
     occupied: u64,
-    lists: [List; 64],
+    lists: [Vec<Hung>; 64],
 }
 
 /// Bits of a digit.
 const DIGIT: u32 = 6;
 /// So many digits hold any tick.
 const WHEELS: usize = 64_usize.div_ceil(DIGIT as usize);
-
-const EMPTY: List = List {
-    first: NONE,
-    last: NONE,
-};
+/// A list that had more keeps no memory when it is empty.
+const KEPT: usize = 1_024;
 
 impl Wheel {
     pub(crate) fn new() -> Self {
-        let none = Hung {
-            tick: 0,
-            owner: 0,
-            next: NONE,
-            before: NONE,
+        let lists = || Lists {
+            occupied: 0,
+            lists: [const { Vec::new() }; 64],
         };
         Wheel {
             now: 0,
-            wheels: [const {
-                Lists {
-                    occupied: 0,
-                    lists: [EMPTY; 64],
-                }
-            }; WHEELS],
+            wheels: std::iter::repeat_with(lists).take(WHEELS).collect(),
             occupied: 0,
-            hung: vec![none],
-            free: NONE,
+            due: VecDeque::new(),
+            stamp: Stamp(NonZero::<u32>::MIN),
             len: 0,
+            listed: 0,
         }
     }
 
@@ -90,87 +77,96 @@ impl Wheel {
     }
 
     /// Hangs an owner up until `tick`; until now, if that has passed.
-    pub(crate) fn hang(&mut self, owner: u32, tick: u64) -> Node {
-        let hung = Hung {
-            tick: tick.max(self.now),
-            owner,
-            next: NONE,
-            before: NONE,
-        };
-        let node = match self.free {
-            NONE => {
-                self.hung.push(hung);
-                (self.hung.len() - 1) as u32
-            }
-            free => {
-                let unused = &mut self.hung[free as usize];
-                self.free = unused.next;
-                *unused = hung;
-                free
-            }
-        };
-        self.len += 1;
-        self.link(node);
-        Node(NonZero::new(node).unwrap_or(NonZero::<u32>::MAX))
-    }
-
-    /// Takes one down before it is due.
-    pub(crate) fn take_down(&mut self, Node(node): Node) {
-        self.unlink(node.get());
-        self.release(node.get());
-    }
-
-    /// Until when one hangs.
     #[inline]
-    pub(crate) fn tick_of(&self, Node(node): Node) -> u64 {
-        self.hung[node.get() as usize].tick
+    pub(crate) fn hang(&mut self, owner: u32, tick: u64) -> Stamp {
+        // After four thousand million others one may be the same: then an owner has a turn it need not have.
+        let next = self.stamp.0.checked_add(1);
+        self.stamp = Stamp(next.unwrap_or(NonZero::<u32>::MIN));
+        let (tick, stamp) = (tick.max(self.now), self.stamp);
+        self.link(Hung { tick, owner, stamp });
+        self.len += 1;
+        self.listed += 1;
+        stamp
+    }
+
+    /// An owner that hangs in it no longer does, or has had its turn. It remains listed until then.
+    #[inline]
+    pub(crate) fn take_down(&mut self) {
+        self.len = self.len.saturating_sub(1);
+    }
+
+    /// Drops from the lists who hangs there no more, once they are many: as `hangs` says.
+    #[inline]
+    pub(crate) fn sweep(&mut self, hangs: impl Fn(&Hung) -> bool) {
+        if self.listed > 2 * self.len + KEPT {
+            self.sweep_all(hangs);
+        }
+    }
+
+    #[cold]
+    fn sweep_all(&mut self, hangs: impl Fn(&Hung) -> bool) {
+        self.due.retain(&hangs);
+        self.listed = self.due.len();
+        for (wheel, lists) in self.wheels.iter_mut().enumerate() {
+            for digit in bits(lists.occupied) {
+                let list = &mut lists.lists[digit];
+                list.retain(&hangs);
+                list.shrink_to(KEPT.max(2 * list.len()));
+                self.listed += list.len();
+                if list.is_empty() {
+                    lists.occupied &= !(1 << digit);
+                }
+            }
+            if lists.occupied == 0 {
+                self.occupied &= !(1 << wheel);
+            }
+        }
     }
 
     /// The tick before which nothing is due. (Then it may turn out that nothing is due yet.)
     #[inline]
     pub(crate) fn next_tick(&self) -> Option<u64> {
-        self.first_list().map(|(_, _, start)| start)
+        match self.due.is_empty() {
+            true => self.first_list().map(|(_, _, start)| start),
+            false => Some(self.now),
+        }
     }
 
-    /// Takes down the first that is due at `until` or before, and gives owner and tick. If there is none, it is `until`
-    /// now.
-    pub(crate) fn next_due(&mut self, until: u64) -> Option<(u32, u64)> {
-        while let Some((wheel, digit, start)) = self.first_list() {
+    /// Takes the first out of the lists that is due at `until` or before. If there is none, it is `until` now. It may
+    /// have been taken down before.
+    pub(crate) fn next_due(&mut self, until: u64) -> Option<Hung> {
+        while self.due.is_empty() {
+            let Some((wheel, digit, start)) = self.first_list() else {
+                break;
+            };
             if start > until {
                 break;
             }
             self.now = start;
-            let first = self.wheels[wheel].lists[digit].first;
-            if wheel == 0 {
-                let Hung { tick, owner, .. } = self.hung[first as usize];
-                self.unlink(first);
-                self.release(first);
-                return Some((owner, tick));
+            let mut list = self.take_list(wheel, digit);
+            match wheel {
+                0 => self.due.extend(list.drain(..)),
+                _ => list.drain(..).for_each(|hung| self.link(hung)),
             }
-            self.clear(wheel, digit);
-            let mut link = first;
-            while link != NONE {
-                let next = self.hung[link as usize].next;
-                self.link(link);
-                link = next;
+            if list.capacity() <= KEPT {
+                self.wheels[wheel].lists[digit] = list;
             }
         }
-        self.now = self.now.max(until);
-        None
+        let hung = self.due.pop_front();
+        match hung {
+            Some(_) => self.listed -= 1,
+            None => self.now = self.now.max(until),
+        }
+        hung
     }
 
-    /// All that hang in it, list by list in the order of their turns.
-    pub(crate) fn owners(&self) -> impl Iterator<Item = u32> {
+    /// All that are listed, list by list in the order of their turns.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Hung> {
         let lists = bits(self.occupied.into()).flat_map(|wheel| {
             let lists = &self.wheels[wheel];
             bits(lists.occupied).map(|digit| &lists.lists[digit])
         });
-        let nodes = |list: &List| {
-            let next = |node: &Link| Some(self.hung[*node as usize].next);
-            std::iter::successors(Some(list.first), next).take_while(|node| *node != NONE)
-        };
-        let nodes = lists.flat_map(nodes);
-        nodes.map(|node| self.hung[node as usize].owner)
+        self.due.iter().chain(lists.flatten())
     }
 
     /// The list whose turn is next: its wheel, its digit, and its first tick.
@@ -193,56 +189,23 @@ impl Wheel {
         (wheel as usize, ((tick >> (DIGIT * wheel)) & 63) as usize)
     }
 
-    /// Puts a node at the end of its list.
+    /// Puts an owner at the end of its list.
     #[inline]
-    fn link(&mut self, node: Link) {
-        let (wheel, digit) = self.place(self.hung[node as usize].tick);
+    fn link(&mut self, hung: Hung) {
+        let (wheel, digit) = self.place(hung.tick);
         let lists = &mut self.wheels[wheel];
-        let list = &mut lists.lists[digit];
-        let before = std::mem::replace(&mut list.last, node);
-        if before == NONE {
-            list.first = node;
-            lists.occupied |= 1 << digit;
-            self.occupied |= 1 << wheel;
-        } else {
-            self.hung[before as usize].next = node;
-        }
-        let hung = &mut self.hung[node as usize];
-        (hung.before, hung.next) = (before, NONE);
+        lists.lists[digit].push(hung);
+        lists.occupied |= 1 << digit;
+        self.occupied |= 1 << wheel;
     }
 
-    /// Takes a node out of its list.
-    fn unlink(&mut self, node: Link) {
-        let Hung {
-            tick, next, before, ..
-        } = self.hung[node as usize];
-        let (wheel, digit) = self.place(tick);
-        let list = &mut self.wheels[wheel].lists[digit];
-        match before {
-            NONE => list.first = next,
-            before => self.hung[before as usize].next = next,
-        }
-        match next {
-            NONE => list.last = before,
-            next => self.hung[next as usize].before = before,
-        }
-        if list.first == NONE {
-            self.clear(wheel, digit);
-        }
-    }
-
-    fn clear(&mut self, wheel: usize, digit: usize) {
+    fn take_list(&mut self, wheel: usize, digit: usize) -> Vec<Hung> {
         let lists = &mut self.wheels[wheel];
-        lists.lists[digit] = EMPTY;
         lists.occupied &= !(1 << digit);
         if lists.occupied == 0 {
             self.occupied &= !(1 << wheel);
         }
-    }
-
-    fn release(&mut self, node: Link) {
-        self.hung[node as usize].next = std::mem::replace(&mut self.free, node);
-        self.len -= 1;
+        std::mem::take(&mut lists.lists[digit])
     }
 }
 

@@ -20,7 +20,7 @@ use crate::late::{LateRecords, put_late, set_aside};
 use crate::process::Process;
 use crate::process::state::{Clocks, Expiry, KeyState};
 use crate::process::turn::{Moment, Noted, Phase, Timer, Turn};
-use crate::timer::{KeyTimers, Ticks, TimeDomain, Wheel};
+use crate::timer::{Hung, KeyTimers, Ticks, TimeDomain, Wheel};
 use crate::waits::LOOKED_AT;
 use ending::Ending;
 
@@ -55,6 +55,12 @@ impl<S> Kept<S> {
             state,
             timers: KeyTimers::default(),
         }
+    }
+
+    /// Reads what a call touches, to have it near.
+    #[inline]
+    fn read(&self) -> u64 {
+        self.timers.read()
     }
 }
 
@@ -141,9 +147,20 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             self.process.on_record(value, state, &mut turn);
             self.settle(owner);
         }
+        self.sweep();
         self.noted.tell(out);
         let gives = self.late == LateRecords::Given;
         put_late(late, gives.then_some(|value: T| value), out)
+    }
+
+    /// Has the wheels forget who hangs there no more, once those are too many.
+    fn sweep(&mut self) {
+        for (domain, wheel) in TimeDomain::BOTH.into_iter().zip(&mut self.wheels) {
+            wheel.sweep(|hung| {
+                let entry = self.keys.get(hung.owner);
+                entry.is_some_and(|entry| entry.state.timers.hangs(domain, hung.stamp))
+            });
+        }
     }
 
     /// Gives their turn to the keys that have one in a wheel until `until`, or until there is enough to send.
@@ -155,16 +172,18 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         out: &mut Outbox,
     ) -> Result<Step> {
         let port: &mut Port<Keyed<K, P::Out>> = out.port(0)?;
+        self.sweep();
         for number in 0..AT_ONCE {
             if number % prefetch::GROUP == 0 {
+                let next = self.wheels[domain as usize].iter();
                 self.keys
-                    .prefetch_slots(self.wheels[domain as usize].owners());
+                    .prefetch_slots(next.map(|hung| hung.owner), Kept::read);
             }
-            let Some((owner, tick)) = self.wheels[domain as usize].next_due(until) else {
+            let Some(hung) = self.wheels[domain as usize].next_due(until) else {
                 return Ok(Step::Done);
             };
-            let time = self.ticks.time(tick);
-            moment.first_ticks[domain as usize] = tick;
+            let time = self.ticks.time(hung.tick);
+            moment.first_ticks[domain as usize] = hung.tick;
             let timer = match domain {
                 TimeDomain::EventTime => {
                     (moment.time, moment.clocks.event_time) = (time, time);
@@ -172,7 +191,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 }
                 TimeDomain::ProcessingTime => Timer::ProcessingTime(time),
             };
-            self.turn_at(owner, tick, timer, moment, port)?;
+            self.turn_at(hung, timer, moment, port)?;
             if port.is_full() {
                 return Ok(Step::More);
             }
@@ -180,21 +199,24 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         Ok(Step::More)
     }
 
-    /// A key has its turn: its timer of that tick goes off, or its state expires, or it has come too early.
+    /// A key has its turn, if it still hangs there: its timer of that tick goes off, or its state expires, or it has come
+    /// too early.
     fn turn_at(
         &mut self,
-        owner: u32,
-        tick: u64,
+        hung: Hung,
         timer: Timer,
         moment: Moment,
         port: &mut Port<Keyed<K, P::Out>>,
     ) -> Result<()> {
+        let (domain, Hung { tick, owner, stamp }) = (timer.domain(), hung);
         let Some(entry) = self.keys.get_mut(owner) else {
             return Ok(());
         };
         let Kept { state, timers } = &mut entry.state;
-        timers.taken_down(timer.domain());
-        if timers.cancel(timer.domain(), tick) {
+        if !timers.comes_down(domain, &mut self.wheels[domain as usize], stamp) {
+            return Ok(());
+        }
+        if timers.cancel(domain, tick) {
             self.ending.goes_off(&self.vertex)?;
             let mut turn = Turn {
                 key: &entry.key,
@@ -217,8 +239,13 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     /// state expires in this domain, its keys count as well).
     fn first_timer(&self, domain: TimeDomain) -> Option<(Timestamp, usize)> {
         let wheel = &self.wheels[domain as usize];
-        let timer_of = |owner| self.keys.get(owner)?.state.timers.first(domain);
-        let timers = wheel.owners().take(LOOKED_AT).filter_map(timer_of);
+        let timer_of = |hung: &Hung| {
+            let timers = &self.keys.get(hung.owner)?.state.timers;
+            timers
+                .first(domain)
+                .filter(|_| timers.hangs(domain, hung.stamp))
+        };
+        let timers = wheel.iter().take(LOOKED_AT).filter_map(timer_of);
         let (mut first, mut of) = (None, 0);
         for timer in timers {
             first = Some(first.map_or(timer, |first: u64| first.min(timer)));
@@ -260,7 +287,8 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
-            let guesses = self.keys.prefetch(prefetch::hashes(records.as_slice()));
+            let hashes = prefetch::hashes(records.as_slice());
+            let guesses = self.keys.prefetch_with(hashes, Kept::read);
             self.take_guessed(guesses.into_iter().zip(records.by_ref()), out)?;
         }
         Ok(())

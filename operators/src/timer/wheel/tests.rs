@@ -10,6 +10,7 @@ enum Step {
     /// One of those that hang.
     TakeDown(usize),
     Until(u64),
+    Sweep,
 }
 
 /// Ticks near each other, far apart, and at both ends of time.
@@ -28,6 +29,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => tick().prop_map(Step::Hang),
         1 => any::<usize>().prop_map(Step::TakeDown),
         2 => tick().prop_map(Step::Until),
+        1 => Just(Step::Sweep),
     ];
     proptest::collection::vec(step, 0..200)
 }
@@ -36,8 +38,8 @@ proptest! {
     #[test]
     fn a_wheel_equals_a_sorted_list(steps in steps()) {
         let mut wheel = Wheel::new();
-        // Tick, owner (counted up), node: those of a tick in the order they were hung up.
-        let mut naive: Vec<(u64, u32, Node)> = Vec::new();
+        // Tick, owner (counted up), stamp: those of a tick in the order they were hung up.
+        let mut naive: Vec<(u64, u32, Stamp)> = Vec::new();
         let mut now = 0;
         for (owner, step) in (0..).zip(steps) {
             match step {
@@ -48,51 +50,77 @@ proptest! {
                 }
                 Step::TakeDown(which) => {
                     if !naive.is_empty() {
-                        let (tick, _, node) = naive.remove(which % naive.len());
-                        prop_assert_eq!(wheel.tick_of(node), tick);
-                        wheel.take_down(node);
+                        naive.remove(which % naive.len());
+                        wheel.take_down();
                     }
                 }
                 Step::Until(until) => {
+                    // Those that were taken down may come as well; they do not count.
                     let due = std::iter::from_fn(|| wheel.next_due(until));
-                    let due: Vec<(u32, u64)> = due.collect();
+                    let due = due.filter(|hung| naive.iter().any(|(_, _, stamp)| *stamp == hung.stamp));
+                    let due: Vec<(u32, u64)> = due.map(|hung| (hung.owner, hung.tick)).collect();
+                    due.iter().for_each(|_| wheel.take_down());
                     now = now.max(until);
                     let count = naive.partition_point(|(tick, ..)| *tick <= until);
                     let expected = naive.drain(..count).map(|(tick, owner, _)| (owner, tick));
                     prop_assert_eq!(due, expected.collect::<Vec<_>>());
                 }
+                Step::Sweep => {
+                    let hangs = |hung: &Hung| naive.iter().any(|(_, _, stamp)| *stamp == hung.stamp);
+                    wheel.sweep_all(hangs);
+                    prop_assert_eq!(wheel.iter().count(), naive.len());
+                    prop_assert_eq!(wheel.next_tick().is_some(), !naive.is_empty());
+                }
             }
             prop_assert_eq!(wheel.len(), naive.len());
             let first = naive.first().map(|(tick, ..)| *tick);
-            prop_assert_eq!(wheel.next_tick().is_some(), first.is_some());
-            prop_assert!(wheel.next_tick() <= first);
-            let mut owners: Vec<u32> = wheel.owners().collect();
-            owners.sort_unstable();
-            let mut expected: Vec<u32> = naive.iter().map(|(_, owner, _)| *owner).collect();
-            expected.sort_unstable();
-            prop_assert_eq!(owners, expected);
+            prop_assert!(first.is_none_or(|first| wheel.next_tick().is_some_and(|tick| tick <= first)));
+            let listed: BTreeSet<u32> = wheel.iter().map(|hung| hung.owner).collect();
+            prop_assert!(naive.iter().all(|(_, owner, _)| listed.contains(owner)));
+            prop_assert_eq!(wheel.iter().count(), wheel.listed);
         }
     }
 }
 
 #[test]
-fn a_million_are_due_in_order_and_their_memory_is_used_again() {
+fn who_is_taken_down_does_not_use_memory_for_ever() {
+    let mut wheel = Wheel::new();
+    let mut held = Vec::new();
+    for owner in 0..1_000_000u32 {
+        held.push(wheel.hang(owner, 1 << (20 + owner % 30)));
+        if held.len() > 100 {
+            held.remove(0);
+            wheel.take_down();
+        }
+        wheel.sweep(|hung| held.contains(&hung.stamp));
+        assert!(wheel.listed <= 2 * held.len() + KEPT);
+    }
+    let lists = wheel.wheels.iter().flat_map(|lists| &lists.lists);
+    assert!(lists.map(Vec::capacity).sum::<usize>() < 100 * KEPT);
+}
+
+#[test]
+fn a_million_are_due_in_order_and_their_memory_is_given_back() {
     let mut wheel = Wheel::new();
     for round in 0..2u64 {
         let ticks = (0..1_000_000u64).map(|n| n.wrapping_mul(0x9e37_79b9) % 50_000_000);
-        let nodes: Vec<Node> = (0..)
+        let stamps: Vec<Stamp> = (0..)
             .zip(ticks)
             .map(|(owner, tick)| wheel.hang(owner, round * 50_000_000 + tick))
             .collect();
-        for node in nodes.into_iter().step_by(2) {
-            wheel.take_down(node);
-        }
         let due = std::iter::from_fn(|| wheel.next_due((round + 1) * 50_000_000 - 1));
-        let due: Vec<(u32, u64)> = due.collect();
-        assert!(due.is_sorted_by_key(|(_, tick)| *tick));
-        let owners: BTreeSet<u32> = due.iter().map(|(owner, _)| *owner).collect();
-        assert!(owners.into_iter().eq((1..1_000_000).step_by(2)));
+        let due: Vec<Hung> = due.collect();
+        assert!(due.is_sorted_by_key(|hung| hung.tick));
+        assert!(
+            due.iter()
+                .all(|hung| hung.stamp == stamps[hung.owner as usize])
+        );
+        let owners: BTreeSet<u32> = due.iter().map(|hung| hung.owner).collect();
+        assert!(owners.into_iter().eq(0..1_000_000));
+        due.iter().for_each(|_| wheel.take_down());
         assert_eq!((wheel.len(), wheel.next_tick()), (0, None));
     }
-    assert_eq!((wheel.hung.len(), size_of::<Hung>()), (1_000_001, 24));
+    let lists = wheel.wheels.iter().flat_map(|lists| &lists.lists);
+    assert!(lists.map(Vec::capacity).sum::<usize>() < 1_000_000);
+    assert_eq!(size_of::<Hung>(), 16);
 }

@@ -159,7 +159,7 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
             if near == 0 {
                 near = prefetch::GROUP;
                 self.keys
-                    .prefetch_slots_with(self.rounds.ahead(), KeySlices::read_ends);
+                    .prefetch_slots(self.rounds.ahead(), KeySlices::read_ends);
             }
             near -= 1;
             let Some(entry) = self.keys.get_mut(number) else {
