@@ -7,10 +7,10 @@
 //! | [interval](crate::KeyedStream::interval_join) | equal keys, times near each other | a record, until the watermark rules out another partner |
 //! | [as-of](crate::KeyedStream::as_of_join) | a record and its key's latest version | each key's versions from the watermark on, and the one before; by TTL |
 //! | [table](crate::Stream::join_table) | a record and the latest of a small table | the table, in every replica, up to a number of keys; by TTL |
-//! | [look-up](crate::Stream::lookup) | a record and the answer of a service | answers in a cache of a fixed size; by TTL |
+//! | [look-up](crate::Stream::lookup), also by [key](crate::KeyedStream::lookup) | a record and the answer of a service | answers in a cache of a fixed size; by TTL |
 //!
 //! The results of the first four do not depend on which input came first, as long as no record is late. Late records
-//! are counted, and given as a stream by the `…_with_late` of each. What waits for event time says so to
+//! are in no result: they are counted, and given as a stream by the `…_with_late` of each. What waits for event time says so to
 //! [`why`](millstream_engine::execution::ExecutionHandle::why).
 //!
 //! By duty: [`windowed`] is the operator of the first two; [`keyed`] that of the next two, each of which says how it
