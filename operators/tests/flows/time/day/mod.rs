@@ -55,15 +55,15 @@ fn a_day_of_everything() {
 }
 
 #[test]
-fn a_day_of_sources_that_wait_for_each_other() {
-    let day = live(24, 2, Some(DRIFT));
+fn half_a_day_of_sources_that_wait_for_each_other() {
+    let day = live(12, 2, Some(DRIFT));
     day.check_whole();
-    assert!(day.paused > 500, "{}", day.paused);
+    assert!(day.paused > 300, "{}", day.paused);
 }
 
 #[test]
 fn mornings_under_other_seeds() {
-    for seed in 3..9 {
+    for seed in 3..7 {
         let alignment = (seed % 2 == 0).then_some(DRIFT);
         let day = live(3, seed, alignment);
         assert_eq!(day.paused > 50, alignment.is_some(), "{}", day.paused);
@@ -135,7 +135,7 @@ impl Day {
             self.held
         );
         assert!(self.nobody > 3, "in the night nobody holds it");
-        assert!(self.asked > 5_000, "{}", self.asked);
+        assert!(self.asked > 4_000, "{}", self.asked);
         check_flat(&self.state);
     }
 
