@@ -34,8 +34,21 @@ pub(super) fn ids(collected: Collected<u64>) -> Ids {
 
 const ALL: [Panes; 3] = [Panes::Accumulating, Panes::Discarding, Panes::Retracting];
 
+/// Again and again, by every reason but the number of records.
+fn in_time() -> Every {
+    Every::time(seconds(25)).or(Every::processing_time(Duration::from_micros(200)))
+}
+
+fn often() -> Every {
+    in_time().or(Every::records(3))
+}
+
 /// The same windows with panes of every kind. They speak early, on time and late, and any record may be late.
-fn say_in_the_end<W: WindowAssigner + Sync>(windows: W, expected: BTreeMap<Place, Vec<Fact>>) {
+fn say_in_the_end<W: WindowAssigner + Sync>(
+    windows: W,
+    early: Every,
+    expected: BTreeMap<Place, Vec<Fact>>,
+) {
     let ids_of = |facts: Vec<Fact>| facts.iter().map(|fact| fact.id).collect();
     let expected: Expected = expected
         .into_iter()
@@ -44,14 +57,11 @@ fn say_in_the_end<W: WindowAssigner + Sync>(windows: W, expected: BTreeMap<Place
     let may_merge = windows.merges();
     let flow = every_seed(move |flow, out| {
         let facts = hastily_timed(flow).key_by(|fact| fact.key);
-        let often = Every::records(3)
-            .or(Every::time(seconds(25)))
-            .or(Every::processing_time(Duration::from_micros(200)));
         let [accumulating, discarding, retracting] = ALL.map(|panes| {
             facts
                 .clone()
                 .window(windows.clone())
-                .trigger(Trigger::at_watermark().early(often).late(often))
+                .trigger(Trigger::at_watermark().early(early).late(often()))
                 .panes(panes)
                 .allowed_lateness(hours(1))
                 .aggregate(
@@ -162,16 +172,22 @@ fn take_back<'a>(said: impl Iterator<Item = &'a Said>, expected: &Expected) -> u
 #[test]
 fn of_tumbling_windows() {
     let expected = by_window(&facts(), |fact| fact.key, sliding(40, 40));
-    say_in_the_end(Tumbling::of(seconds(40)), expected);
+    say_in_the_end(Tumbling::of(seconds(40)), often(), expected);
 }
 
 #[test]
-fn of_sliding_windows() {
+fn of_sliding_windows_made_of_slices() {
     let expected = by_window(&facts(), |fact| fact.key, sliding(45, 30));
-    say_in_the_end(Sliding::of(seconds(45), seconds(30)), expected);
+    say_in_the_end(Sliding::of(seconds(45), seconds(30)), in_time(), expected);
+}
+
+#[test]
+fn of_sliding_windows_that_count_their_records() {
+    let expected = by_window(&facts(), |fact| fact.key, sliding(45, 30));
+    say_in_the_end(Sliding::of(seconds(45), seconds(30)), often(), expected);
 }
 
 #[test]
 fn of_sessions() {
-    say_in_the_end(Session::gap(seconds(18)), by_session(&facts(), 18));
+    say_in_the_end(Session::gap(seconds(18)), often(), by_session(&facts(), 18));
 }
