@@ -19,6 +19,7 @@ use crate::edge::InputTime;
 use crate::error::Result;
 use crate::operator::Step;
 use crate::outbox::Sealed;
+use crate::runtime::{self, Instant};
 use crate::source::PartitionNews;
 use crate::state::VertexState;
 use crate::time::Frontier;
@@ -38,6 +39,8 @@ pub(crate) struct Chain {
     pub(crate) inputs: Vec<InputTime>,
     /// The end was told: no timer goes off any more.
     ended: bool,
+    /// Since when timers go off here: what was due before waited for the restart, or was meant to be due at once.
+    began: Instant,
     work: Vec<Work>,
     sealed: Vec<Sealed>,
 }
@@ -57,6 +60,7 @@ impl Chain {
             questions,
             inputs: Vec::new(),
             ended: false,
+            began: runtime::now(),
             work: Vec::new(),
             sealed: Vec::new(),
         }

@@ -98,7 +98,7 @@ impl Chain {
                 }
             }
             Work::Timer { stage: index } => {
-                all = self.stages[index].on_timer()?;
+                all = self.stages[index].on_timer(self.began)?;
                 self.work.push(match all {
                     Step::More => Work::Timer { stage: index },
                     Step::Done => Work::Promise { stage: index },
