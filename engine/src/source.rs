@@ -58,7 +58,7 @@ pub use intake::Intake;
 ///     type Out = u64;
 ///
 ///     async fn read(&mut self, intake: &mut Intake<u64>) -> Result<Read> {
-///         intake.begin(PartitionId(0), runtime::now());
+///         intake.begin(PartitionId::ONLY, runtime::now());
 ///         while !intake.is_full() {
 ///             if self.next == self.below {
 ///                 return Ok(Read::End);

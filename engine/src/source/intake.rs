@@ -28,7 +28,7 @@ impl<T> Intake<T> {
             records: Vec::new(),
             bad: Vec::new(),
             partitions: Vec::new(),
-            partition: PartitionId(0),
+            partition: PartitionId::ONLY,
             arrival: None,
             taken_at: Timestamp::EPOCH,
         }
@@ -36,7 +36,7 @@ impl<T> Intake<T> {
 
     /// Starts a batch: all records come from `partition` and arrived at `arrival`.
     ///
-    /// A reader with a single partition uses `PartitionId(0)` and need not announce it.
+    /// A reader with a single partition uses `PartitionId::ONLY` and need not announce it.
     pub fn begin(&mut self, partition: PartitionId, arrival: Instant) {
         (self.partition, self.arrival) = (partition, Some(arrival));
         self.taken_at = runtime::wall();

@@ -113,7 +113,7 @@ impl Stage {
             self.counters.watermark(watermark.time);
             self.owed = Some(watermark);
         }
-        self.out.begin(watermark.arrival, PartitionId(0));
+        self.out.begin(watermark.arrival, PartitionId::ONLY);
         self.call(|operator, out| operator.on_watermark(watermark, out))
     }
 
@@ -134,7 +134,7 @@ impl Stage {
             };
             // What it sets free came when it was due: that the task was busy then counts.
             let due = runtime::now() - now.since(timer);
-            out.begin(due.max(began), PartitionId(0));
+            out.begin(due.max(began), PartitionId::ONLY);
             operator.on_timer(out)
         })
     }

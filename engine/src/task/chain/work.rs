@@ -108,7 +108,7 @@ impl Chain {
             Work::InputEnd { input } => {
                 // What is set free came with the end of what it waited for.
                 let head = &mut self.stages[0];
-                head.out.begin(runtime::now(), PartitionId(0));
+                head.out.begin(runtime::now(), PartitionId::ONLY);
                 all = head.call(|operator, out| operator.on_input_end(input, out))?;
                 self.work.push(match all {
                     Step::More => Work::InputEnd { input },
