@@ -37,7 +37,7 @@ impl<T> Batch<T> {
         Batch {
             records: Vec::new(),
             arrival,
-            partition: PartitionId(0),
+            partition: PartitionId::ONLY,
         }
     }
 }
@@ -45,6 +45,11 @@ impl<T> Batch<T> {
 /// A partition of a source (numbered by its reader), or an input channel of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId(pub u32);
+
+impl PartitionId {
+    /// Where there is but one; and where there is none, as with what an operator puts out for a watermark or a timer.
+    pub const ONLY: PartitionId = PartitionId(0);
+}
 
 /// A [`Batch`] whose type only its two ends know: what edges carry.
 ///

@@ -59,7 +59,7 @@ pub trait Operator: Send {
     }
 
     /// Processing time has reached [`next_timer`](Operator::next_timer); [`Outbox::processing_time`] says how late
-    /// it is.
+    /// it is. What it puts out counts, in the latency, from when the timer was due (or from when the task began).
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
         let _ = out;
         Ok(Step::Done)

@@ -220,7 +220,7 @@ impl<T: Send + 'static> SourceReader for GeneratorReader<T> {
                 (schedule.due(lane.next), bound)
             }
         };
-        intake.begin(PartitionId(0), arrival);
+        intake.begin(PartitionId::ONLY, arrival);
         self.fill(bound, intake);
         Ok(Read::More)
     }

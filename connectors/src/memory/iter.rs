@@ -89,7 +89,7 @@ where
     type Out = I::Item;
 
     async fn read(&mut self, intake: &mut Intake<Self::Out>) -> Result<Read> {
-        intake.begin(PartitionId(0), runtime::now());
+        intake.begin(PartitionId::ONLY, runtime::now());
         while !intake.is_full() {
             let Some(item) = self.items.next() else {
                 return Ok(Read::End);

@@ -89,7 +89,7 @@ impl<S: Stream> StreamReader<S> {
             match self.0.as_mut().poll_next(cx) {
                 Poll::Ready(Some(item)) => {
                     if intake.arrival().is_none() || intake.is_empty() {
-                        intake.begin(PartitionId(0), runtime::now());
+                        intake.begin(PartitionId::ONLY, runtime::now());
                     }
                     intake.push(item);
                     if intake.is_full() {

@@ -102,7 +102,7 @@ impl<F: Framing, D: Decoder> SourceReader for StdinReader<F, D> {
                     self.doing = Doing::Taking(input, frames);
                 }
                 Doing::Taking(_, frames) if frames.has_frames() => {
-                    intake.begin(PartitionId(0), self.arrival);
+                    intake.begin(PartitionId::ONLY, self.arrival);
                     frames.take(NAME, intake)?;
                     if !intake.is_empty() {
                         return Ok(Read::More);

@@ -64,8 +64,8 @@ impl ExecutionHandle {
     ///     held back by `tokyo.event_time` (replica 0): partition `#0` (last record of 1970-01-01T00:00:24Z, 50 s ago, not idle) stands at 1970-01-01T00:00:19Z
     /// ```
     ///
-    /// (`Flow::start` has the program.) Every task is asked, and answers between two pieces of work; one that does not within a second is named in the
-    /// answer. To be asked costs the flow next to nothing.
+    /// (`Flow::start` has the program.) Every task is asked, and answers between two pieces of work; one that does not
+    /// within a second is named in the answer. To be asked costs the flow next to nothing.
     pub async fn why(&self) -> Why {
         self.inquiry.ask(&self.metrics).await
     }

@@ -94,20 +94,17 @@ impl fmt::Display for Report {
             if vertex.records_out > 0 {
                 write!(f, " {:>12} out", vertex.records_out)?;
             }
-            if vertex.late > 0 {
-                write!(f, "  {} late", vertex.late)?;
-            }
-            if vertex.untimed > 0 {
-                write!(f, "  {} without event time", vertex.untimed)?;
-            }
-            if vertex.ahead > 0 {
-                write!(f, "  {} too far ahead", vertex.ahead)?;
-            }
-            if vertex.bad > 0 {
-                write!(f, "  {} bad", vertex.bad)?;
-            }
-            if vertex.repeats > 0 {
-                write!(f, "  {} repeats", vertex.repeats)?;
+            let counted = [
+                (vertex.late, "late"),
+                (vertex.untimed, "without event time"),
+                (vertex.ahead, "too far ahead"),
+                (vertex.bad, "bad"),
+                (vertex.repeats, "repeats"),
+            ];
+            for (records, what) in counted {
+                if records > 0 {
+                    write!(f, "  {records} {what}")?;
+                }
             }
             writeln!(f)?;
         }

@@ -2,10 +2,11 @@
 //! the same.
 //!
 //! It plays a [`Script`] into the operator's inputs: as one batch of all, as batches of one (the task would sleep, and
-//! flushes, behind each), cut at random; with a snapshot after any call, restored with another parallelism; and with every order in which data and watermarks of
-//! two inputs can come (a [model](Harness::check_against) that is told the order says what is late then). It also holds the operator to its side of the [contract](Operator): it takes every record out
-//! of its batch (sentence 9), it repeats itself to the letter (11), it stops when its outbox is full (12), and it
-//! sends nothing that is earlier than the watermark it promised.
+//! flushes, behind each), cut at random; with a snapshot after any call, restored with another parallelism; and with
+//! every order in which data and watermarks of two inputs can come (a [model](Harness::check_against) that is told the
+//! order says what is late then). It also holds the operator to its side of the [contract](Operator): it takes every
+//! record out of its batch (sentence 9), it repeats itself to the letter (11), it stops when its outbox is full (12),
+//! and it sends nothing that is earlier than the watermark it promised.
 //!
 //! ```
 //! use millstream_engine::batch::AnyBatch;

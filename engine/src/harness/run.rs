@@ -242,7 +242,7 @@ impl<'a> Play<'a> {
         self.watermark = Some(watermark);
         self.told.push((input, Item::Watermark(watermark.time)));
         let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
-            out.begin(watermark.arrival, PartitionId(0));
+            out.begin(watermark.arrival, PartitionId::ONLY);
             operator.on_watermark(watermark, out)
         };
         while self.step(tell).await? == Step::More {}
@@ -254,7 +254,7 @@ impl<'a> Play<'a> {
         let told = (self.waits_for_end_of(input), self.records());
         let arrival = self.arrival();
         let tell = |operator: &mut dyn Operator, out: &mut Outbox| {
-            out.begin(arrival, PartitionId(0));
+            out.begin(arrival, PartitionId::ONLY);
             operator.on_input_end(input, out)
         };
         while self.step(tell).await? == Step::More {}
@@ -280,7 +280,7 @@ impl<'a> Play<'a> {
             if !is_due(operator, out) {
                 return Ok(Step::Done);
             }
-            out.begin(arrival, PartitionId(0));
+            out.begin(arrival, PartitionId::ONLY);
             let step = operator.on_timer(out)?;
             if step == Step::Done && is_due(operator, out) {
                 return Err(Error::internal(

@@ -9,8 +9,9 @@
 //! 1. They are figures of **records**: a batch of 500 that waited 1 ms counts as 500 records that waited 1 ms.
 //! 2. The clock starts when a record reaches this process and stops when the sink has handed it over; user
 //!    code, queues and windows in between are all inside. A window's result counts from the arrival
-//!    of the record that completed it; how long the window held records back by design is a series of its own. So it is
-//!    with all that waits by design: to be sorted, for a batch to be full, in a delay, in a throttle.
+//!    of the record that completed it, and what a timer sets free from when the timer was due; how long records were held
+//!    back by design until then is a series of its own. So it is with all that waits by design: to be sorted, for a batch
+//!    to be full, in a delay, in a throttle.
 //! 3. **A figure is never understated.** A batch counts as its oldest record, a histogram's answer is the upper
 //!    end of its bucket (at most 0.1 % above the truth), and a percentile too fine for the number
 //!    of measurements behind it is not told at all. Only text is rounded, to three digits.

@@ -50,7 +50,7 @@ impl<T: Send + 'static> Port<T> {
             edges,
             copy,
             arrival: Instant::from_nanos(0),
-            partition: PartitionId(0),
+            partition: PartitionId::ONLY,
             sealed: Vec::new(),
         }
     }

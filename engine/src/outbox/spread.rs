@@ -136,7 +136,7 @@ impl<T: Send + 'static> Edge<T> {
         let batch = Batch {
             records,
             arrival: from.arrival,
-            partition: PartitionId(0),
+            partition: PartitionId::ONLY,
         };
         sealed.push(Sealed {
             edge,

@@ -15,7 +15,6 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::key::{KeyHash, Shard};
-use crate::time::Timestamp;
 
 /// What can be kept as state: saved, read back, and moved between threads. So it owns its data: a `String`, not a
 /// `&'static str`, for what is read back has nothing to borrow from.
@@ -122,12 +121,6 @@ impl<'a> StateReader<'a> {
                 _ => Some(piece),
             })
         })
-    }
-
-    /// How far event time had come at the barrier, over all replicas; unknown if one of them had no live input. What
-    /// must not forget it saves it as a piece: [`least_piece`](StateReader::least_piece).
-    pub fn frontier(&self) -> Option<Timestamp> {
-        self.state.frontier
     }
 
     fn owned(&self) -> impl Iterator<Item = &'a [u8]> {

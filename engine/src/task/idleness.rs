@@ -25,9 +25,9 @@ struct Partition {
 impl Idleness {
     /// Partitions fall idle after so long; `None`: never.
     pub(crate) fn new(after: Option<Duration>) -> Self {
-        // A reader that announces nothing has one partition.
+        // That of a reader that announces nothing.
         let only = Partition {
-            id: PartitionId(0),
+            id: PartitionId::ONLY,
             heard: Duration::ZERO,
             idle: false,
         };
@@ -108,13 +108,13 @@ mod tests {
         let other = PartitionId(1);
         idleness.news(&PartitionNews::Assigned(other, "t-1".into()));
         assert_eq!(idleness.waited(3 * S), []);
-        idleness.heard(PartitionId(0));
+        idleness.heard(PartitionId::ONLY);
         assert_eq!(idleness.next(), Some(2 * S));
         assert_eq!(idleness.waited(2 * S), [PartitionNews::Idle(other)]);
         assert_eq!(idleness.waited(2 * S), [], "told once");
         idleness.heard(other);
         assert!(!idleness.all_idle());
-        assert_eq!(idleness.waited(S), [PartitionNews::Idle(PartitionId(0))]);
+        assert_eq!(idleness.waited(S), [PartitionNews::Idle(PartitionId::ONLY)]);
         idleness.news(&PartitionNews::Revoked(other));
         assert_eq!(idleness.next(), None);
         assert!(idleness.all_idle());

@@ -9,7 +9,7 @@ use crate::latency::StageLatency;
 use crate::metrics::Counters;
 use crate::operator::{Operator, Step};
 use crate::outbox::Outbox;
-use crate::runtime::{self, panic_message};
+use crate::runtime::{self, Instant, panic_message};
 use crate::state::{StateKind, StateWriter, VertexState};
 use crate::time::{Frontier, Watermark};
 
@@ -113,7 +113,7 @@ impl Stage {
             self.counters.watermark(watermark.time);
             self.owed = Some(watermark);
         }
-        self.out.begin(watermark.arrival, PartitionId(0));
+        self.out.begin(watermark.arrival, PartitionId::ONLY);
         self.call(|operator, out| operator.on_watermark(watermark, out))
     }
 
@@ -125,13 +125,17 @@ impl Stage {
         })
     }
 
-    /// Calls the operator if its timer is due; it may have more to say.
-    pub(crate) fn on_timer(&mut self) -> Result<Step> {
-        // What the timer sets free came with the timer.
-        self.out.begin(runtime::now(), PartitionId(0));
-        self.call(|operator, out| match operator.next_timer() {
-            Some(timer) if timer <= out.processing_time() => operator.on_timer(out),
-            _ => Ok(Step::Done),
+    /// Calls the operator if its timer is due; it may have more to say. `began` is when timers first could go off here.
+    pub(crate) fn on_timer(&mut self, began: Instant) -> Result<Step> {
+        self.call(|operator, out| {
+            let now = out.processing_time();
+            let Some(timer) = operator.next_timer().filter(|timer| *timer <= now) else {
+                return Ok(Step::Done);
+            };
+            // What it sets free came when it was due: that the task was busy then counts.
+            let due = runtime::now() - now.since(timer);
+            out.begin(due.max(began), PartitionId::ONLY);
+            operator.on_timer(out)
         })
     }
 

@@ -1,8 +1,9 @@
 //! Why event time is where it is: what a running flow answers when it is asked.
 //!
 //! [`ExecutionHandle::why`](crate::execution::ExecutionHandle::why) asks every task. Each answers between two pieces of
-//! work, or while it waits for room, what its operators [explain](crate::operator::Operator::explain) and how far its inputs have come; who does not
-//! answer in time is named as well. From the answers [`Why`] says, for every vertex, who holds its watermark back.
+//! work, or while it waits for room, what its operators [explain](crate::operator::Operator::explain) and how far its
+//! inputs have come; who does not answer in time is named as well. From the answers [`Why`] says, for every vertex, who
+//! holds its watermark back.
 //!
 //! # The vocabulary
 //!
@@ -14,11 +15,11 @@
 //! ```
 //!
 //! 1. **What** is a noun in the singular, with the times that name it: of several the one that is the next. "the window
-//!    from … to …", "an early pane of the window from … to …", "the timer of a key", "the
-//!    call for the record of …", "the record of …".
+//!    from … to …", "an early pane of the window from … to …", "the timer of a key", "the call for the record of …",
+//!    "the record of …".
 //! 2. **Of** is how many of the kind wait. A count that would have to be counted is left out, or is at most so many.
-//! 3. **Until** is one of [`Until`]: a watermark, a time of the wall clock, more records, an answer, the end of an input. It has not
-//!    come yet: a watermark that is told is later than the last one the operator was given.
+//! 3. **Until** is one of [`Until`]: a watermark, a time of the wall clock, more records, an answer, the end of an
+//!    input. It has not come yet: a watermark that is told is later than the last one the operator was given.
 //! 4. **Age** is how long it has waited, for what waits for the outside.
 //! 5. What is only forgotten when its time comes (state that expires) does not wait: nobody misses it.
 //! 6. An operator that promises less than it was promised tells first what keeps it from promising more.

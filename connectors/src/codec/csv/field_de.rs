@@ -4,6 +4,7 @@ use serde::Deserializer;
 use serde::de::Visitor;
 use serde::de::value::StrDeserializer;
 
+use super::refusal::nested;
 use crate::codec::CodecError;
 
 /// The text of a field. Messages do not repeat it: it may be secret, and the bad record has it.
@@ -15,10 +16,6 @@ impl FieldDeserializer<'_> {
         self.0
             .parse()
             .map_err(|_| CodecError::new(format!("not {what}")))
-    }
-
-    fn nested<V>(&self) -> Result<V, CodecError> {
-        Err(CodecError::new("a CSV field holds a single value"))
     }
 }
 
@@ -130,7 +127,7 @@ impl<'de> Deserializer<'de> for FieldDeserializer<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, CodecError> {
-        self.nested()
+        Err(nested())
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -138,7 +135,7 @@ impl<'de> Deserializer<'de> for FieldDeserializer<'_> {
         _len: usize,
         _visitor: V,
     ) -> Result<V::Value, CodecError> {
-        self.nested()
+        Err(nested())
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -147,11 +144,11 @@ impl<'de> Deserializer<'de> for FieldDeserializer<'_> {
         _len: usize,
         _visitor: V,
     ) -> Result<V::Value, CodecError> {
-        self.nested()
+        Err(nested())
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, CodecError> {
-        self.nested()
+        Err(nested())
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -160,6 +157,6 @@ impl<'de> Deserializer<'de> for FieldDeserializer<'_> {
         _fields: &'static [&'static str],
         _visitor: V,
     ) -> Result<V::Value, CodecError> {
-        self.nested()
+        Err(nested())
     }
 }

@@ -6,6 +6,7 @@ use std::io::Write;
 use serde::Serialize;
 use serde::ser::{Impossible, Serializer};
 
+use super::refusal::{nested, refuse};
 use crate::codec::CodecError;
 
 pub(super) struct FieldSerializer<'o> {
@@ -35,10 +36,6 @@ impl FieldSerializer<'_> {
         self.out.push(b'"');
         Ok(())
     }
-}
-
-fn nested<T>() -> Result<T, CodecError> {
-    Err(CodecError::new("a CSV field holds a single value"))
 }
 
 macro_rules! plain {
@@ -114,53 +111,14 @@ impl Serializer for FieldSerializer<'_> {
         value.serialize(self)
     }
 
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _value: &T,
-    ) -> Result<(), CodecError> {
-        nested()
-    }
-
-    fn serialize_seq(self, _len: Option<usize>) -> Result<Never, CodecError> {
-        nested()
-    }
-
-    fn serialize_tuple(self, _len: usize) -> Result<Never, CodecError> {
-        nested()
-    }
-
-    fn serialize_tuple_struct(self, _name: &'static str, _len: usize) -> Result<Never, CodecError> {
-        nested()
-    }
-
-    fn serialize_tuple_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _len: usize,
-    ) -> Result<Never, CodecError> {
-        nested()
-    }
-
-    fn serialize_map(self, _len: Option<usize>) -> Result<Never, CodecError> {
-        nested()
-    }
-
-    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Never, CodecError> {
-        nested()
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _len: usize,
-    ) -> Result<Never, CodecError> {
-        nested()
+    refuse! { nested();
+        serialize_newtype_variant<T>(&'static str, u32, &'static str, &T) -> (),
+        serialize_seq(Option<usize>) -> Never,
+        serialize_tuple(usize) -> Never,
+        serialize_tuple_struct(&'static str, usize) -> Never,
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never,
+        serialize_map(Option<usize>) -> Never,
+        serialize_struct(&'static str, usize) -> Never,
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never,
     }
 }

@@ -2,6 +2,7 @@
 
 mod field_de;
 mod field_ser;
+mod refusal;
 mod row;
 mod row_de;
 mod row_ser;

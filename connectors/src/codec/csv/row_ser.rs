@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::{self, Impossible, SerializeMap, SerializeStruct, Serializer};
 
 use super::field_ser::FieldSerializer;
+use super::refusal::{not_a_row, refuse};
 use crate::codec::CodecError;
 
 /// Appends the record of `value`.
@@ -70,19 +71,7 @@ impl Row<'_> {
     }
 }
 
-macro_rules! not_a_row {
-    ($($method:ident($type:ty))*) => {$(
-        fn $method(self, _value: $type) -> Result<(), CodecError> {
-            not_a_row()
-        }
-    )*};
-}
-
-fn not_a_row<T>() -> Result<T, CodecError> {
-    Err(CodecError::new(
-        "a CSV record is a struct, a tuple, a sequence or a map",
-    ))
-}
+type Never = Impossible<(), CodecError>;
 
 impl Serializer for &mut Row<'_> {
     type Ok = ();
@@ -90,37 +79,37 @@ impl Serializer for &mut Row<'_> {
     type SerializeSeq = Self;
     type SerializeTuple = Self;
     type SerializeTupleStruct = Self;
-    type SerializeTupleVariant = Impossible<(), CodecError>;
+    type SerializeTupleVariant = Never;
     type SerializeMap = Self;
     type SerializeStruct = Self;
-    type SerializeStructVariant = Impossible<(), CodecError>;
+    type SerializeStructVariant = Never;
 
-    not_a_row! {
-        serialize_bool(bool) serialize_i8(i8) serialize_i16(i16) serialize_i32(i32)
-        serialize_i64(i64) serialize_u8(u8) serialize_u16(u16) serialize_u32(u32)
-        serialize_u64(u64) serialize_f32(f32) serialize_f64(f64) serialize_char(char)
-        serialize_str(&str) serialize_bytes(&[u8]) serialize_unit_struct(&'static str)
-    }
-
-    fn serialize_none(self) -> Result<(), CodecError> {
-        not_a_row()
+    refuse! { not_a_row();
+        serialize_bool(bool) -> (),
+        serialize_i8(i8) -> (),
+        serialize_i16(i16) -> (),
+        serialize_i32(i32) -> (),
+        serialize_i64(i64) -> (),
+        serialize_u8(u8) -> (),
+        serialize_u16(u16) -> (),
+        serialize_u32(u32) -> (),
+        serialize_u64(u64) -> (),
+        serialize_f32(f32) -> (),
+        serialize_f64(f64) -> (),
+        serialize_char(char) -> (),
+        serialize_str(&str) -> (),
+        serialize_bytes(&[u8]) -> (),
+        serialize_unit_struct(&'static str) -> (),
+        serialize_none() -> (),
+        serialize_unit() -> (),
+        serialize_unit_variant(&'static str, u32, &'static str) -> (),
+        serialize_newtype_variant<T>(&'static str, u32, &'static str, &T) -> (),
+        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Never,
+        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never,
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), CodecError> {
         value.serialize(self)
-    }
-
-    fn serialize_unit(self) -> Result<(), CodecError> {
-        not_a_row()
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-    ) -> Result<(), CodecError> {
-        not_a_row()
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -129,16 +118,6 @@ impl Serializer for &mut Row<'_> {
         value: &T,
     ) -> Result<(), CodecError> {
         value.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _value: &T,
-    ) -> Result<(), CodecError> {
-        not_a_row()
     }
 
     fn serialize_seq(self, _len: Option<usize>) -> Result<Self, CodecError> {
@@ -153,16 +132,6 @@ impl Serializer for &mut Row<'_> {
         Ok(self)
     }
 
-    fn serialize_tuple_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _len: usize,
-    ) -> Result<Self::SerializeTupleVariant, CodecError> {
-        not_a_row()
-    }
-
     fn serialize_map(self, _len: Option<usize>) -> Result<Self, CodecError> {
         self.named = true;
         Ok(self)
@@ -171,16 +140,6 @@ impl Serializer for &mut Row<'_> {
     fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Self, CodecError> {
         self.named = true;
         Ok(self)
-    }
-
-    fn serialize_struct_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _len: usize,
-    ) -> Result<Self::SerializeStructVariant, CodecError> {
-        not_a_row()
     }
 }
 

@@ -51,7 +51,7 @@ impl<F: Framing, D: Decoder> FileReader<F, D> {
         let Some(piece) = &mut self.piece else {
             return Ok(false);
         };
-        intake.begin(PartitionId(0), piece.read_at);
+        intake.begin(PartitionId::ONLY, piece.read_at);
         let rest = piece.bytes.get(self.used..).unwrap_or_default();
         let used = piece.decoder.take(rest, true, &piece.file, intake)?;
         if used == 0 && intake.is_empty() {

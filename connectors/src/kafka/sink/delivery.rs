@@ -27,7 +27,8 @@ pub(super) struct Deliveries {
     acknowledged: AckLatency,
     /// Messages that are no longer under way, delivered or not.
     done: AtomicU64,
-    /// The writer wants to be woken when so many are done.
+    /// The writer wants to be woken when so many are done: more than ever will be while it does not wait, so that each
+    /// delivery makes one comparison.
     awaited: AtomicU64,
     writer: AtomicWaker,
     failure: Mutex<Option<Error>>,
@@ -47,13 +48,16 @@ struct Run {
 /// How long to poll before looking whether it is over.
 const POLL: Duration = Duration::from_millis(100);
 
+/// So many messages are never done.
+const NEVER: u64 = u64::MAX;
+
 impl Deliveries {
     pub(super) fn new(settings: Settings, acknowledged: AckLatency) -> Self {
         Deliveries {
             settings,
             acknowledged,
             done: AtomicU64::new(0),
-            awaited: AtomicU64::new(u64::MAX),
+            awaited: AtomicU64::new(NEVER),
             writer: AtomicWaker::new(),
             failure: Mutex::default(),
             refused: Mutex::default(),
@@ -80,7 +84,7 @@ impl Deliveries {
             if self.done() < target {
                 return Poll::Pending;
             }
-            self.awaited.store(u64::MAX, Ordering::SeqCst);
+            self.awaited.store(NEVER, Ordering::SeqCst);
             Poll::Ready(Ok(()))
         })
         .await

@@ -35,9 +35,10 @@ pub(super) struct Owned<T> {
     /// Where to stop, if it is to be read to its end of now.
     pub(super) end: Option<i64>,
     pub(super) is_done: bool,
-    /// Up to where the flow says it is safe, and up to where that was committed.
+    /// Up to where the flow says it is safe.
     pub(super) safe: i64,
-    pub(super) committed: i64,
+    /// Up to where the group was told; `None` if it is to be told anew.
+    pub(super) committed: Option<i64>,
     chunk: Option<Chunk<T>>,
 }
 
@@ -96,7 +97,7 @@ impl<E: Extract> Loader<E> {
             end,
             is_done: false,
             safe: start,
-            committed: start,
+            committed: Some(start),
             chunk: None,
         });
         self.last = None;

@@ -66,7 +66,7 @@ impl<E: Extract> Worker<E> {
             if let (true, Some(owned)) = (begin.moves_group, self.loader.owned_mut().last_mut()) {
                 // The group is moved there at once: if the partition goes on to another member before the
                 // first epoch, that one begins at the same place.
-                owned.committed = -1;
+                owned.committed = None;
             }
         }
         self.forward()?;
@@ -224,9 +224,9 @@ impl<E: Extract> Worker<E> {
             self.loader
                 .owned_mut()
                 .iter_mut()
-                .for_each(|owned| owned.committed = -1);
+                .for_each(|owned| owned.committed = None);
         }
-        let is_due = |owned: &&mut Owned<E::Out>| owned.safe != owned.committed;
+        let is_due = |owned: &&mut Owned<E::Out>| owned.committed != Some(owned.safe);
         if !self.task.commits
             || !self
                 .loader
@@ -242,7 +242,7 @@ impl<E: Extract> Worker<E> {
             let (topic, number) = (&owned.partition.topic, owned.partition.number);
             added =
                 added.and(offsets.add_partition_offset(topic, number, Offset::Offset(owned.safe)));
-            owned.committed = owned.safe;
+            owned.committed = Some(owned.safe);
         }
         let sent = added.and_then(|()| native::commit(&self.consumer, &offsets));
         sent.map_err(|cause| error(&self.task.settings, "committing offsets", &cause))?;

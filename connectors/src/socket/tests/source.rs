@@ -53,7 +53,7 @@ fn every_connection_is_a_partition_of_its_own() {
         while reading.news.len() < 4 {
             reading.read().await;
         }
-        let revoked = PartitionNews::Revoked(PartitionId(0));
+        let revoked = PartitionNews::Revoked(PartitionId::ONLY);
         assert_eq!(reading.news[2..], [revoked, assigned(0, &third)]);
     });
 }

@@ -94,7 +94,7 @@ impl<F: Framing, D: Decoder> SourceReader for UdpReader<F, D> {
                 self.received(received)?;
             }
             if let Some(datagram) = &self.datagram {
-                intake.begin(PartitionId(0), datagram.arrival);
+                intake.begin(PartitionId::ONLY, datagram.arrival);
             }
             self.take_ready(intake)?;
             self.drops.look(runtime::now());

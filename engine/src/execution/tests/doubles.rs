@@ -101,7 +101,7 @@ impl SourceReader for NumbersReader {
         if self.next >= self.config.count {
             return Ok(Read::End);
         }
-        intake.begin(PartitionId(0), runtime::now());
+        intake.begin(PartitionId::ONLY, runtime::now());
         let end = (self.next + self.step).min(self.config.count);
         for n in self.next..end {
             if self.config.bad_at == Some(n) {

@@ -3,6 +3,7 @@
 mod doubles;
 mod law;
 mod planning;
+mod timers;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;

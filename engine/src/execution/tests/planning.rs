@@ -32,8 +32,11 @@ fn a_plan_prints_itself() {
     let plan = crate::plan::Plan::of(&mut graph, "sums", 2).unwrap();
     assert_eq!(
         plan.to_string(),
-        "flow `sums`\n  numbers (source) x2 \n    + numbers.key_by (key_by) x2 --by key--> sum\n  sum (sum) x2 --forward--> out\n  out (sink) x2\n"
-            .replace("x2 \n", "x2\n")
+        "flow `sums`\n\
+        \x20 numbers (source) x2\n\
+        \x20   + numbers.key_by (key_by) x2 --by key--> sum\n\
+        \x20 sum (sum) x2 --forward--> out\n\
+        \x20 out (sink) x2\n"
     );
     assert!(
         plan.to_dot()

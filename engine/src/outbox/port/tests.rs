@@ -109,11 +109,11 @@ fn equal_keys_take_the_same_lane_and_turns_change_with_each_batch() {
 fn a_merged_batch_keeps_the_oldest_arrival() {
     let mut port = port(&[one(Spread::Single, 1)]);
     for nanos in [30, 10, 20] {
-        port.begin(Instant::from_nanos(nanos), PartitionId(0));
+        port.begin(Instant::from_nanos(nanos), PartitionId::ONLY);
         port.push(nanos, Timestamp::EPOCH);
     }
     port.seal_all();
-    port.begin(Instant::from_nanos(40), PartitionId(0));
+    port.begin(Instant::from_nanos(40), PartitionId::ONLY);
     port.push(40, Timestamp::EPOCH);
     port.seal_all();
     let mut sealed = Vec::new();

@@ -9,7 +9,7 @@ use millstream_engine::outbox::Outbox;
 use millstream_engine::plan::Replica;
 use millstream_engine::runtime::Instant;
 use millstream_engine::state::{StateReader, StateWriter};
-use millstream_engine::time::Watermark;
+use millstream_engine::time::{Timestamp, Watermark};
 use proptest::prelude::*;
 
 use super::*;
@@ -26,7 +26,11 @@ type Entry = Keyed<String, i64>;
 struct Both<A: Aggregate<i64>> {
     locals: Vec<(Local<String, i64, A>, Outbox)>,
     second: Box<dyn Operator>,
+    promised: Option<Timestamp>,
 }
+
+/// A piece of the state: what was promised to the first stage.
+const PROMISED: &str = "promised";
 
 impl<A: Aggregate<i64, State: Clone>> Both<A> {
     fn new(spans: Spans, aggregate: A, replica: &Replica) -> Self {
@@ -51,7 +55,11 @@ impl<A: Aggregate<i64, State: Clone>> Both<A> {
             }
         };
         let locals = (0..3).map(local).collect();
-        Both { locals, second }
+        Both {
+            locals,
+            second,
+            promised: None,
+        }
     }
 
     /// Has the local ones do something until they are done, and hands on what they put out.
@@ -91,6 +99,7 @@ impl<A: Aggregate<i64, State: Clone>> Operator for Both<A> {
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
+        self.promised = Some(watermark.time);
         self.locally(out, |local, its| local.on_watermark(watermark, its))?;
         self.second.on_watermark(watermark, out)
     }
@@ -109,12 +118,22 @@ impl<A: Aggregate<i64, State: Clone>> Operator for Both<A> {
         for (local, _) in &mut self.locals {
             local.snapshot(state)?;
         }
+        if let Some(promised) = self.promised {
+            state.put_piece(PROMISED, &promised)?;
+        }
         self.second.snapshot(state)
     }
 
     /// Behind a restart the clocks before them promise again what they had promised.
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        if let Some(time) = state.frontier() {
+        // All pieces are times: the second stage's is how far its windows are closed.
+        for piece in state.pieces::<Timestamp>() {
+            let (name, time) = piece?;
+            if name == PROMISED {
+                self.promised = Some(time);
+            }
+        }
+        if let Some(time) = self.promised {
             let arrival = Instant::from_nanos(0);
             for (local, its) in &mut self.locals {
                 local.on_watermark(Watermark { time, arrival }, its)?;
