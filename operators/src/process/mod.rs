@@ -1,6 +1,7 @@
 //! Processing of one's own: state by key, and timers.
 
 mod closures;
+mod kept;
 mod operator;
 mod state;
 mod turn;

@@ -14,9 +14,10 @@ use millstream_engine::{Error, Result};
 
 use crate::keyed::{Entry, Key, KeySlots, NO_SLOT, prefetch};
 use crate::process::Process;
-use crate::process::state::{Clocks, Expiry, KeyState};
+use crate::process::kept::Kept;
+use crate::process::state::{Clocks, KeyState};
 use crate::process::turn::{LeftOut, Moment, Phase, Timer, Turn};
-use crate::timer::{Clock, Hung, KeyTimers, Ticks, Wheel};
+use crate::timer::{Clock, Hung, Ticks, Wheel};
 use crate::waits::LOOKED_AT;
 
 /// Timers that go off before the task is let look around, though they put nothing out.
@@ -43,27 +44,6 @@ pub(crate) struct Processing<K, T, P: Process<K, T>> {
     /// In this call.
     left_out: LeftOut,
     of: PhantomData<fn(T)>,
-}
-
-/// What is kept of a key.
-pub(super) struct Kept<S> {
-    pub(super) state: S,
-    timers: KeyTimers,
-}
-
-impl<S> Kept<S> {
-    fn of(state: S) -> Self {
-        Kept {
-            state,
-            timers: KeyTimers::default(),
-        }
-    }
-
-    /// Reads what a call touches, to have it near.
-    #[inline]
-    fn read(&self) -> u64 {
-        self.timers.read()
-    }
 }
 
 /// A key as it is saved, with the times of its timers.
@@ -237,13 +217,12 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     /// state expires by this clock, its keys count as well).
     fn first_timer(&self, clock: Clock) -> Option<(Timestamp, usize)> {
         let wheel = &self.wheels[clock as usize];
-        let timer_of = |hung: &Hung| {
+        let timers_of = |hung: &Hung| {
             let timers = &self.keys.get(hung.owner)?.state.timers;
-            timers
-                .first(clock)
-                .filter(|_| timers.hangs(clock, hung.stamp))
+            timers.hangs(clock, hung.stamp).then_some(timers)
         };
-        let timers = wheel.iter().take(LOOKED_AT).filter_map(timer_of);
+        let keys = wheel.iter().filter_map(timers_of).take(LOOKED_AT);
+        let timers = keys.filter_map(|timers| timers.first(clock));
         let (mut first, mut of) = (None, 0);
         for timer in timers {
             first = Some(first.map_or(timer, |first: u64| first.min(timer)));
@@ -258,24 +237,9 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     /// After a call for a key: sees that it has its next turn, or forgets it if nothing is left of it.
     #[inline]
     fn settle(&mut self, owner: u32) {
-        let Some(entry) = self.keys.get_mut(owner) else {
-            return;
-        };
-        let Kept { state, timers } = &mut entry.state;
-        let is_empty = state.is_empty();
-        let next = match is_empty {
-            true => Expiry::default(),
-            false => state.next_expiry(),
-        };
-        for (clock, expiry) in Clock::BOTH
-            .into_iter()
-            .zip([next.event_time, next.processing_time])
+        if let Some(entry) = self.keys.get_mut(owner)
+            && entry.state.settle(owner, self.ticks, &mut self.wheels)
         {
-            let expiry = expiry.map(|time| self.ticks.from(time));
-            let first = timers.first(clock).into_iter().chain(expiry).min();
-            timers.hang(clock, &mut self.wheels[clock as usize], owner, first);
-        }
-        if is_empty && timers.is_empty() {
             self.keys.remove(owner);
         }
     }
