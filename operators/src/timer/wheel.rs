@@ -126,9 +126,10 @@ impl Wheel {
     /// The tick before which nothing is due. (Then it may turn out that nothing is due yet.)
     #[inline]
     pub(crate) fn next_tick(&self) -> Option<u64> {
-        match self.due.is_empty() {
-            true => self.first_list().map(|(_, _, start)| start),
-            false => Some(self.now),
+        match (self.len, self.due.is_empty()) {
+            (0, _) => None,
+            (_, true) => self.first_list().map(|(_, _, start)| start),
+            (_, false) => Some(self.now),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The operator that runs a process: records, and timers that go off.
 
 mod ending;
+mod kept;
 mod saved;
 
 use std::marker::PhantomData;
@@ -18,11 +19,12 @@ use millstream_engine::why::{Explanation, Until, Wait};
 use crate::keyed::{Key, KeySlots, NO_SLOT, prefetch};
 use crate::late::{LateRecords, put_late, set_aside};
 use crate::process::Process;
-use crate::process::state::{Clocks, Expiry, KeyState};
+use crate::process::state::{Clocks, KeyState};
 use crate::process::turn::{Moment, Noted, Phase, Timer, Turn};
-use crate::timer::{Hung, KeyTimers, Ticks, TimeDomain, Wheel};
+use crate::timer::{Hung, Ticks, TimeDomain, Wheel};
 use crate::waits::LOOKED_AT;
 use ending::Ending;
+use kept::Kept;
 
 /// Timers that go off before the task is let look around, though they put nothing out.
 const AT_ONCE: usize = 4_096;
@@ -41,27 +43,6 @@ pub(crate) struct Processing<K, T, P: Process<K, T>> {
     ending: Ending<K, P::State>,
     noted: Noted,
     of: PhantomData<fn(T)>,
-}
-
-/// What is kept of a key.
-pub(super) struct Kept<S> {
-    pub(super) state: S,
-    timers: KeyTimers,
-}
-
-impl<S> Kept<S> {
-    fn of(state: S) -> Self {
-        Kept {
-            state,
-            timers: KeyTimers::default(),
-        }
-    }
-
-    /// Reads what a call touches, to have it near.
-    #[inline]
-    fn read(&self) -> u64 {
-        self.timers.read()
-    }
 }
 
 impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
@@ -239,13 +220,12 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     /// state expires in this domain, its keys count as well).
     fn first_timer(&self, domain: TimeDomain) -> Option<(Timestamp, usize)> {
         let wheel = &self.wheels[domain as usize];
-        let timer_of = |hung: &Hung| {
+        let timers_of = |hung: &Hung| {
             let timers = &self.keys.get(hung.owner)?.state.timers;
-            timers
-                .first(domain)
-                .filter(|_| timers.hangs(domain, hung.stamp))
+            timers.hangs(domain, hung.stamp).then_some(timers)
         };
-        let timers = wheel.iter().take(LOOKED_AT).filter_map(timer_of);
+        let keys = wheel.iter().filter_map(timers_of).take(LOOKED_AT);
+        let timers = keys.filter_map(|timers| timers.first(domain));
         let (mut first, mut of) = (None, 0);
         for timer in timers {
             first = Some(first.map_or(timer, |first: u64| first.min(timer)));
@@ -260,24 +240,9 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
     /// After a call for a key: sees that it has its next turn, or forgets it if nothing is left of it.
     #[inline]
     fn settle(&mut self, owner: u32) {
-        let Some(entry) = self.keys.get_mut(owner) else {
-            return;
-        };
-        let Kept { state, timers } = &mut entry.state;
-        let is_empty = state.is_empty();
-        let next = match is_empty {
-            true => Expiry::default(),
-            false => state.next_expiry(),
-        };
-        for (domain, expiry) in TimeDomain::BOTH
-            .into_iter()
-            .zip([next.event_time, next.processing_time])
+        if let Some(entry) = self.keys.get_mut(owner)
+            && entry.state.settle(owner, self.ticks, &mut self.wheels)
         {
-            let expiry = expiry.map(|time| self.ticks.from(time));
-            let first = timers.first(domain).into_iter().chain(expiry).min();
-            timers.hang(domain, &mut self.wheels[domain as usize], owner, first);
-        }
-        if is_empty && timers.is_empty() {
             self.keys.remove(owner);
         }
     }
