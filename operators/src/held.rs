@@ -11,7 +11,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// One more, that was held back since `arrival`. That of what was restored is not known: it does not count.
+    /// One more, that was held back since `arrival`; `None` for what was restored, which is not counted.
     #[inline]
     pub(crate) fn add(&mut self, arrival: Option<Instant>) {
         if let Some(arrival) = arrival {

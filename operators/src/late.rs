@@ -29,8 +29,17 @@ pub(crate) fn set_aside<T>(late: &mut Vec<Record<T>>, record: Record<T>) {
     late.push(record);
 }
 
+/// Counts the late records of a batch and, if the operator gives them, puts them out.
+pub(crate) fn put_late<K: Key, T: Send + 'static>(
+    late: Vec<Record<Keyed<K, T>>>,
+    gives: bool,
+    out: &mut Outbox,
+) -> Result<()> {
+    put_late_as(late, gives.then_some(|value| value), out)
+}
+
 /// Counts the late records of a batch and, if the operator gives them, puts out what `late_of` makes of each.
-pub(crate) fn put_late<K: Key, T, U: Send + 'static>(
+pub(crate) fn put_late_as<K: Key, T, U: Send + 'static>(
     late: Vec<Record<Keyed<K, T>>>,
     late_of: Option<impl Fn(T) -> U>,
     out: &mut Outbox,

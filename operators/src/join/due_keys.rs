@@ -75,7 +75,7 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
         }
     }
 
-    /// The next key that is due now that time has come to `until`, or at any time, once there is no more of it.
+    /// The next key that is due now that time has come to `until`; with `None`, when time has ended, any key.
     /// Whoever takes it says when it is due again.
     pub(super) fn next_due(&mut self, until: Option<Timestamp>) -> Option<u32> {
         loop {

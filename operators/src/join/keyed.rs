@@ -11,7 +11,7 @@ use millstream_engine::why::Explanation;
 
 use super::due_keys::DueKeys;
 use crate::keyed::{Key, prefetch};
-use crate::late::{put_late, set_aside};
+use crate::late::{put_late_as, set_aside};
 
 /// How the records of a key are matched, and what is kept of them.
 pub(super) trait Matching<K: Key, L, R>: Sized + Send + 'static {
@@ -105,7 +105,7 @@ impl<K: Key, L, R, M: Matching<K, L, R>> KeyedJoin<K, L, R, M> {
                 }
             }
         }
-        put_late(late, self.gives_late.then_some(late_of), out)
+        put_late_as(late, self.gives_late.then_some(late_of), out)
     }
 
     fn settle(&mut self, until: Option<Timestamp>, out: &mut Outbox) -> Result<Step> {

@@ -9,7 +9,8 @@
 //! | [table](crate::Stream::join_table) | a record and the latest of a small table | the table, in every replica, up to a number of keys; by TTL |
 //! | [look-up](crate::Stream::lookup), also by [key](crate::KeyedStream::lookup) | a record and the answer of a service | answers in a cache of a fixed size; by TTL |
 //!
-//! The results of the first four do not depend on which input came first, as long as no record is late. Late records
+//! The results of the first four do not depend on which input came first, as long as no record is late (and an as-of join
+//! waits until its table has caught up). Late records
 //! are in no result: they are counted, and given as a stream by the `…_with_late` of each. What waits for event time says so to
 //! [`why`](millstream_engine::execution::ExecutionHandle::why).
 //!

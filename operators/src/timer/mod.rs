@@ -9,6 +9,7 @@ pub(crate) use wheel::{Hung, Wheel};
 use std::time::Duration;
 
 use millstream_engine::time::{Timestamp, whole_micros};
+use millstream_engine::why::Until;
 use serde::{Deserialize, Serialize};
 
 /// What something in time goes by: the time of the records, or that of the wall clock. (Beam's word.)
@@ -20,6 +21,14 @@ pub(crate) enum TimeDomain {
 
 impl TimeDomain {
     pub(crate) const BOTH: [TimeDomain; 2] = [TimeDomain::EventTime, TimeDomain::ProcessingTime];
+
+    /// Waiting until then.
+    pub(crate) fn until(self, time: Timestamp) -> Until {
+        match self {
+            TimeDomain::EventTime => Until::Watermark(time),
+            TimeDomain::ProcessingTime => Until::ProcessingTime(time),
+        }
+    }
 }
 
 /// How time is cut into ticks of one resolution. A timer is set to the first tick that is not earlier than its time:

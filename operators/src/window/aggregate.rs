@@ -13,9 +13,10 @@ use crate::keyed::{Key, KeyedStream};
 use crate::late::with_late;
 use crate::scope::Tail;
 use crate::timer::TimeDomain;
-use crate::window::general::{GeneralWindows, Rules};
+use crate::window::general::GeneralWindows;
 use crate::window::once::WindowAggregate;
 use crate::window::open::Spans;
+use crate::window::rules::Rules;
 use crate::window::sliced::{sliced, sliced_with_panes};
 use crate::window::tumbling::gcd;
 use crate::window::{

@@ -27,11 +27,11 @@ pub(super) struct Cut {
 /// A window with its slices.
 pub(super) struct SlicedWindow {
     pub(super) window: Window,
-    /// Its slices are from here
+    /// Its first slice.
     pub(super) first: i64,
-    /// up to, and not including, here;
+    /// The first slice behind it.
     pub(super) behind: i64,
-    /// and those of the window after it from here.
+    /// The first slice of the next window.
     pub(super) first_of_next: i64,
 }
 

@@ -2,9 +2,13 @@
 //!
 //! By duty: an [`assigner`] says which windows a record falls into ([`tumbling`], [`sliding`], [`session`],
 //! [`global`], the user's own); a [`trigger`] when they speak; a [`pane`] is what they say. [`stream`] is what the
-//! user writes; [`aggregate`] picks the operator: [`once`] for tumbling windows that speak once, [`sliced`] for sliding
-//! ones, [`general`] for all else. [`two_stages`] puts another one before the first two, which does not shuffle.
-//! Windows by number of records are in [`count`].
+//! user writes; [`rules`] is what came of it. [`aggregate`] picks the operator: [`once`] for tumbling windows that speak
+//! once, [`sliced`] for sliding ones, [`general`] for all else. [`cut`] says where slices begin, [`pulses`] when windows
+//! speak again and again. [`two_stages`] puts another operator before the first two, which does not shuffle. Windows by
+//! number of records are in [`count`].
+//!
+//! When time comes to the end of a window, the operator *ends* it: it speaks, and is *kept* as long as lateness is allowed.
+//! Then it is *closed*.
 
 mod aggregate;
 mod assigner;
@@ -15,6 +19,8 @@ mod global;
 mod once;
 mod open;
 mod pane;
+mod pulses;
+mod rules;
 mod session;
 mod sliced;
 mod sliding;

@@ -17,7 +17,7 @@ use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key};
-use crate::late::LATE;
+use crate::late::{put_late, set_aside};
 use crate::window::open::{OpenWindows, Spans};
 use crate::window::{Pane, Window, WindowResult};
 
@@ -41,21 +41,17 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>> WindowAggregate<K, T, A> {
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K, T, A> {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let mut late = 0;
+        let mut late = Vec::new();
         self.open.begin(batch.arrival());
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
             let guesses = self.open.prefetch(records.as_slice());
             for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
-                let Keyed { hash, key, value } = record.value;
                 let Some(table) = self.open.table(record.time) else {
-                    late += 1;
-                    if self.gives_late {
-                        let keyed = Keyed { hash, key, value };
-                        out.port(LATE)?.push_keyed(hash, keyed, record.time);
-                    }
+                    set_aside(&mut late, record);
                     continue;
                 };
+                let Keyed { hash, key, value } = record.value;
                 if let Some(state) = table.guessed(guess, hash, &key) {
                     self.aggregate.add(state, &value);
                     continue;
@@ -71,8 +67,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>> Operator for WindowAggregate<K,
                 }
             }
         }
-        out.count_late(late);
-        Ok(())
+        put_late(late, self.gives_late, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {

@@ -8,7 +8,8 @@ use crate::window::Window;
 /// What a window came to, under one key.
 ///
 /// Its timestamp is the [last](Window::last) moment of the window. (A window without an end, as
-/// [`Global`](crate::Global) is: that of its latest record so far, or the watermark, if that is later.)
+/// [`Global`](crate::Global) is: that of its latest record so far, or the watermark, if that is later. A window of so many
+/// records that speaks before it is full: the same.)
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WindowResult<K, V> {
     /// The key.
@@ -54,9 +55,9 @@ impl Pane {
 /// When a pane was said, seen from the end of its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timing {
-    /// Before the watermark had passed it: more may come.
+    /// Before the watermark had passed it: more may come. (A window of so many records: before it was full.)
     Early,
-    /// When the watermark passed it.
+    /// When the watermark passed it, or when it was full.
     OnTime,
     /// Afterwards, for records that were late.
     Late,

@@ -95,7 +95,7 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
 impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// Says when windows speak (default: once, when the watermark passes their end).
     ///
-    /// Then each window is kept by itself, and a record of tumbling ones costs several times what it does without.
+    /// Tumbling windows are then kept each by itself, and a record costs about three times what it does without.
     /// [Sliding](crate::Sliding) ones are still made of slices until they end, unless the trigger counts records before
     /// that: then a record costs as much as the windows it is in.
     ///

@@ -11,7 +11,7 @@ use millstream_engine::why::Explanation;
 
 use super::sessions::Sessions;
 use super::slices::Slices;
-use super::{Given, Place, Sides};
+use super::{KeyInWindow, Place, Sides};
 use crate::keyed::Key;
 use crate::window::{Window, WindowAssigner};
 
@@ -43,7 +43,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Gathered<W, K, S> {
     ) -> Place {
         match self {
             Gathered::Slices(slices) => slices.place(time, arrival),
-            Gathered::Sessions(sessions) => sessions.place(hash, key, time, arrival),
+            Gathered::Sessions(sessions) => sessions.open_for(hash, key, time, arrival),
         }
     }
 
@@ -66,7 +66,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Gathered<W, K, S> {
         &mut self,
         watermark: Timestamp,
         out: &mut Outbox,
-        give: impl FnMut(&mut Outbox, Window, Given<'_, K, S>) -> Result<Step>,
+        give: impl FnMut(&mut Outbox, Window, KeyInWindow<'_, K, S>) -> Result<Step>,
     ) -> Result<Step> {
         match self {
             Gathered::Slices(slices) => slices.fire(watermark, out, give),

@@ -41,7 +41,7 @@ enum Place {
 }
 
 /// All that a key has in a window.
-struct Given<'a, K, S> {
+struct KeyInWindow<'a, K, S> {
     hash: KeyHash,
     key: &'a K,
     /// Slice by slice.
@@ -125,7 +125,7 @@ where
     fn fire(&mut self, watermark: Timestamp, out: &mut Outbox) -> Result<Step> {
         let make = &self.make;
         self.gathered.fire(watermark, out, |out, window, given| {
-            let Given {
+            let KeyInWindow {
                 hash,
                 key,
                 sides,

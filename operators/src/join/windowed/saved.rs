@@ -8,7 +8,7 @@ use millstream_engine::key::KeyHash;
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::Timestamp;
 
-use super::slices::{Held, Slices, Spans};
+use super::slices::{OfKey, Slices, WindowsLeft};
 use super::{Cursor, Sides};
 use crate::keyed::{Entry, Key, KeyTable};
 use crate::window::WindowAssigner;
@@ -19,8 +19,8 @@ const CLOSED: &str = "closed";
 impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
         state.put_piece(CLOSED, &self.closed)?;
-        let mut save = |spans: &Spans, entry: &Entry<K, Held<S>>| {
-            let Held { sides, cursor } = &entry.state;
+        let mut save = |spans: &WindowsLeft, entry: &Entry<K, OfKey<S>>| {
+            let OfKey { sides, cursor } = &entry.state;
             state.put(entry.hash, &(&spans.0, cursor, &entry.key, sides))
         };
         let (shared, mut left) = (self.firing.as_ref(), KeyTable::new());
@@ -42,13 +42,13 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
                 if !is_firing || left.find(entry.hash, &entry.key).is_some() {
                     save(spans, entry)?;
                 } else if !behind.0.is_empty() {
-                    // Given already for the window that is being given.
+                    // KeyInWindow already for the window that is being given.
                     save(&behind, entry)?;
                 }
             }
         }
         if let Some(firing) = &self.firing {
-            let spans = Spans([(firing.window.end, firing.window.start)].into());
+            let spans = WindowsLeft([(firing.window.end, firing.window.start)].into());
             for entry in &firing.alone {
                 save(&spans, entry)?;
             }
@@ -60,12 +60,12 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
         self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
         for value in state.values::<(VecDeque<(Timestamp, Timestamp)>, Cursor, K, S)>() {
             let (spans, cursor, key, sides) = value?;
-            let place = self.open_at(Spans(spans), None);
+            let place = self.open_at(WindowsLeft(spans), None);
             let hash = KeyHash::of(&key);
             match self.slices[place].table.place(hash, &key) {
                 hash_table::Entry::Occupied(mut entry) => entry.get_mut().state.sides.append(sides),
                 hash_table::Entry::Vacant(vacant) => {
-                    let state = Held { sides, cursor };
+                    let state = OfKey { sides, cursor };
                     vacant.insert(Entry { hash, key, state });
                 }
             }

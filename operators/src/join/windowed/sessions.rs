@@ -10,7 +10,7 @@ use millstream_engine::time::Timestamp;
 use millstream_engine::why::{Explanation, Until, Wait};
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, Given, Place, Sides};
+use super::{Cursor, KeyInWindow, Place, Sides};
 use crate::join::due_keys::DueKeys;
 use crate::keyed::Key;
 use crate::window::{Window, WindowAssigner};
@@ -58,9 +58,9 @@ impl<W: WindowAssigner, K: Key, S: Sides> Sessions<W, K, S> {
         }
     }
 
-    /// Where a record goes: which of its key's windows that is now. It is late if it overlaps none that is open, and its
-    /// own would be closed.
-    pub(super) fn place(
+    /// Opens a window for a record, which the windows of its key that it overlaps become part of; says which of the key's
+    /// windows it is. The record is late if it overlaps none that is open, and its own would be closed.
+    pub(super) fn open_for(
         &mut self,
         hash: KeyHash,
         key: &K,
@@ -113,7 +113,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Sessions<W, K, S> {
         &mut self,
         watermark: Timestamp,
         out: &mut Outbox,
-        mut give: impl FnMut(&mut Outbox, Window, Given<'_, K, S>) -> Result<Step>,
+        mut give: impl FnMut(&mut Outbox, Window, KeyInWindow<'_, K, S>) -> Result<Step>,
     ) -> Result<Step> {
         self.closed = self.closed.max(watermark);
         while let Some(number) = self.keys.next_due(Some(self.closed)) {
@@ -127,7 +127,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Sessions<W, K, S> {
                     out.note_held(arrival, 1);
                 }
                 let (sides, cursor) = (&[&session.sides], &mut session.cursor);
-                let window = Given {
+                let window = KeyInWindow {
                     hash,
                     key,
                     sides,

@@ -9,7 +9,7 @@ use millstream_engine::{Error, Result};
 use super::Place;
 use super::gathered::Gathered;
 use crate::keyed::Key;
-use crate::late::{put_late, set_aside};
+use crate::late::{put_late_as, set_aside};
 use crate::stream::{Either, OneOf3, OneOf4};
 use crate::window::WindowAssigner;
 
@@ -53,7 +53,7 @@ fn take<W: WindowAssigner, K: Key, S: Sides, T: Send + 'static>(
             Place::Nowhere => {}
         }
     }
-    put_late(late, late_of, out)
+    put_late_as(late, late_of, out)
 }
 
 /// Most keys have one record of an input in a window: room for four would be most of the state.

@@ -11,7 +11,7 @@ use millstream_engine::runtime::Instant;
 use millstream_engine::time::Timestamp;
 use millstream_engine::why::Explanation;
 
-use super::{Cursor, Given, Place, Sides};
+use super::{Cursor, KeyInWindow, Place, Sides};
 use crate::keyed::{Entry, Key, KeyTable};
 use crate::waits::explain_first;
 use crate::window::{Window, WindowAssigner};
@@ -25,14 +25,14 @@ use crate::window::{Window, WindowAssigner};
 pub(in crate::join) struct Slices<W, K, S> {
     windows: W,
     /// The slices by the windows they are still in. The first of them is the next to close.
-    pub(super) open: BTreeMap<Spans, usize>,
+    pub(super) open: BTreeMap<WindowsLeft, usize>,
     pub(super) slices: Vec<Slice<K, S>>,
     /// Places of slices that are empty and can be used again, with their memory.
     free: Vec<usize>,
     /// The slice of the record before, and a time in which all records go there.
-    last: Option<(Window, Spans, usize)>,
+    last: Option<(Window, WindowsLeft, usize)>,
     /// The windows of the record in hand.
-    found: Spans,
+    found: WindowsLeft,
     /// Windows that end here or before are closed.
     pub(super) closed: Timestamp,
     pub(super) firing: Option<Firing<K, S>>,
@@ -40,17 +40,17 @@ pub(in crate::join) struct Slices<W, K, S> {
 
 /// Windows in the order they close: by end, then by start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spans(pub(super) VecDeque<(Timestamp, Timestamp)>);
+pub(super) struct WindowsLeft(pub(super) VecDeque<(Timestamp, Timestamp)>);
 
 pub(super) struct Slice<K, S> {
-    pub(super) table: KeyTable<K, Held<S>>,
+    pub(super) table: KeyTable<K, OfKey<S>>,
     /// When its first record arrived; not known of what was restored.
     arrival: Option<Instant>,
 }
 
 /// What a key has in a slice.
 #[derive(Default)]
-pub(super) struct Held<S> {
+pub(super) struct OfKey<S> {
     pub(super) sides: S,
     /// How far the results of the window that is being given have come.
     pub(super) cursor: Cursor,
@@ -60,7 +60,7 @@ pub(super) struct Held<S> {
 pub(super) struct Firing<K, S> {
     pub(super) window: Window,
     /// What is left of a slice that is in no other window.
-    pub(super) alone: Vec<Entry<K, Held<S>>>,
+    pub(super) alone: Vec<Entry<K, OfKey<S>>>,
     /// Slices that are in other windows too, and the keys that are left of them.
     pub(super) shared: Vec<usize>,
     pub(super) keys: Vec<(KeyHash, K)>,
@@ -74,7 +74,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
             slices: Vec::new(),
             free: Vec::new(),
             last: None,
-            found: Spans::default(),
+            found: WindowsLeft::default(),
             closed: Timestamp::MIN,
             firing: None,
         }
@@ -129,14 +129,14 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
         let entry = match self.slices[place].table.place(hash, &key) {
             hash_table::Entry::Occupied(entry) => entry.into_mut(),
             hash_table::Entry::Vacant(vacant) => {
-                let state = Held::default();
+                let state = OfKey::default();
                 vacant.insert(Entry { hash, key, state }).into_mut()
             }
         };
         &mut entry.state.sides
     }
 
-    pub(super) fn open_at(&mut self, spans: Spans, arrival: Option<Instant>) -> usize {
+    pub(super) fn open_at(&mut self, spans: WindowsLeft, arrival: Option<Instant>) -> usize {
         let (slices, free) = (&mut self.slices, &mut self.free);
         *self.open.entry(spans).or_insert_with(|| {
             let place = free.pop().unwrap_or_else(|| {
@@ -157,7 +157,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
         &mut self,
         watermark: Timestamp,
         out: &mut Outbox,
-        mut give: impl FnMut(&mut Outbox, Window, Given<'_, K, S>) -> Result<Step>,
+        mut give: impl FnMut(&mut Outbox, Window, KeyInWindow<'_, K, S>) -> Result<Step>,
     ) -> Result<Step> {
         self.closed = self.closed.max(watermark);
         self.last = None;
@@ -177,10 +177,10 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
         &mut self,
         firing: &mut Firing<K, S>,
         out: &mut Outbox,
-        give: &mut impl FnMut(&mut Outbox, Window, Given<'_, K, S>) -> Result<Step>,
+        give: &mut impl FnMut(&mut Outbox, Window, KeyInWindow<'_, K, S>) -> Result<Step>,
     ) -> Result<Step> {
         while let Some(Entry { hash, key, state }) = firing.alone.last_mut() {
-            let given = Given {
+            let given = KeyInWindow {
                 hash: *hash,
                 key,
                 sides: &[&state.sides],
@@ -203,7 +203,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
                     sides.push(&held.sides);
                 }
             }
-            let given = Given {
+            let given = KeyInWindow {
                 hash: *hash,
                 key,
                 sides: &sides,
@@ -242,7 +242,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
             shared: Vec::new(),
             keys: Vec::new(),
         };
-        let of_window = |spans: &Spans| spans.0.front() == Some(&(end, start));
+        let of_window = |spans: &WindowsLeft| spans.0.front() == Some(&(end, start));
         let mut slices = self.open.iter().take_while(|(spans, _)| of_window(spans));
         if let (Some((spans, _)), None) = (slices.next(), slices.next())
             && spans.0.len() == 1
@@ -307,17 +307,17 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     }
 }
 
-impl Ord for Spans {
+impl Ord for WindowsLeft {
     /// By the first window, so that the next to close is found; then by the last, because those in between are long
     /// the same where many windows overlap.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let ends = |spans: &Spans| (spans.0.front().copied(), spans.0.back().copied());
+        let ends = |spans: &WindowsLeft| (spans.0.front().copied(), spans.0.back().copied());
         let by_ends = ends(self).cmp(&ends(other));
         by_ends.then_with(|| self.0.cmp(&other.0))
     }
 }
 
-impl PartialOrd for Spans {
+impl PartialOrd for WindowsLeft {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }

@@ -14,7 +14,7 @@ use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
 use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
-use millstream_engine::why::{Explanation, Until, Wait};
+use millstream_engine::why::{Explanation, Wait};
 
 use crate::keyed::{Key, KeySlots, NO_SLOT, prefetch};
 use crate::late::{LateRecords, put_late, set_aside};
@@ -131,7 +131,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         self.sweep();
         self.noted.tell(out);
         let gives = self.late == LateRecords::Given;
-        put_late(late, gives.then_some(|value: T| value), out)
+        put_late(late, gives, out)
     }
 
     /// Has the wheels forget who hangs there no more, once those are too many.
@@ -294,10 +294,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
             let Some((first, of)) = self.first_timer(domain) else {
                 continue;
             };
-            let until = match domain {
-                TimeDomain::EventTime => Until::Watermark(first),
-                TimeDomain::ProcessingTime => Until::ProcessingTime(first),
-            };
+            let until = domain.until(first);
             why.waits(Wait::new(self.process.timer_name(), until).first_of(of));
         }
     }

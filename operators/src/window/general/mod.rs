@@ -1,13 +1,12 @@
 //! Windows that may speak more than once, merge, overlap, or go by processing time.
 //!
-//! By duty: [`rules`] are what the user asked for; [`slots`] keeps the windows, [`moments`] says whose turn it is,
+//! By duty: [`slots`] keeps the windows, [`ends`] and [`pulses`](crate::window::pulses) say whose turn it is,
 //! [`speech`] says what a window has come to, [`saved`] is their saved form, [`explained`] tells what they wait for.
-//! What can be done faster has an operator of its own; [`given`] is what that hands over.
+//! What can be done faster has an operator of its own; [`handed_over`] is what comes from there.
 
+mod ends;
 mod explained;
-mod given;
-mod moments;
-mod rules;
+mod handed_over;
 mod saved;
 mod slot;
 mod slots;
@@ -28,16 +27,17 @@ use millstream_engine::why::Explanation;
 use crate::aggregate::Aggregate;
 use crate::held::Held;
 use crate::keyed::{Key, prefetch};
+use crate::late::{put_late, set_aside};
 use crate::timer::TimeDomain;
+use crate::waits::tell;
+use crate::window::pulses::{Now, Pulses};
+use crate::window::rules::Rules;
 use crate::window::{Timing, Window};
-use moments::Ends;
+use ends::Ends;
 use slot::Slot;
 use slots::Slots;
 
-pub(super) use explained::tell;
-pub(super) use given::Given;
-pub(super) use moments::{Now, Pulses};
-pub(super) use rules::Rules;
+pub(super) use handed_over::HandedOver;
 pub(super) use slot::Kept;
 
 /// The general operator of windows.
@@ -54,11 +54,18 @@ pub(super) struct GeneralWindows<K, T, A: Aggregate<T>> {
     /// When the batch in hand arrived, or the one before.
     pub(super) arrival: Option<Instant>,
     pub(super) held: Held,
-    /// The windows of the record before, and of all records of this time.
-    assigned: (Vec<Window>, Option<Window>),
+    assigned: Assigned,
     /// Those of a record's key that its window overlaps: kept for their memory.
     overlapping: Vec<u32>,
     of: PhantomData<fn(T)>,
+}
+
+/// The windows of the record before.
+#[derive(Default)]
+struct Assigned {
+    windows: Vec<Window>,
+    /// Records in this time are in the same.
+    valid_within: Option<Window>,
 }
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K, T, A> {
@@ -71,7 +78,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             now: Timestamp::MIN,
             arrival: None,
             held: Held::default(),
-            assigned: (Vec::new(), None),
+            assigned: Assigned::default(),
             overlapping: Vec::new(),
             of: PhantomData,
             rules,
@@ -87,15 +94,21 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         time: Timestamp,
         out: &mut Outbox,
     ) -> Result<bool> {
-        let (mut windows, of) = std::mem::take(&mut self.assigned);
-        let of = match of {
-            Some(of) if of.contains(time) => of,
+        let Assigned {
+            mut windows,
+            valid_within,
+        } = std::mem::take(&mut self.assigned);
+        let valid_within = match valid_within {
+            Some(span) if span.contains(time) => span,
             _ => (self.rules.assign)(time, &mut windows),
         };
         let all = windows.iter().copied();
         let taken = self.take_into(all, hash, key, value, time, out)?;
         let in_none = windows.is_empty();
-        self.assigned = (windows, Some(of));
+        self.assigned = Assigned {
+            windows,
+            valid_within: Some(valid_within),
+        };
         Ok(taken || in_none)
     }
 
@@ -132,7 +145,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     /// The place of a window, found, made, or merged; `None` if it is closed.
     fn place(&mut self, hash: KeyHash, key: &K, window: Window) -> Option<u32> {
         let found = match self.rules.merges {
-            true => self.merged(hash, key, window),
+            true => self.merge_around(hash, key, window),
             false => self.slots.find(hash, key, window),
         };
         if found.is_some() || window.end + self.rules.lateness <= self.now {
@@ -146,7 +159,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     }
 
     /// The place of all windows of the key that overlap this one and of it, in one; `None` if there are none.
-    fn merged(&mut self, hash: KeyHash, key: &K, window: Window) -> Option<u32> {
+    fn merge_around(&mut self, hash: KeyHash, key: &K, window: Window) -> Option<u32> {
         let mut found = std::mem::take(&mut self.overlapping);
         self.slots.find_overlapping(hash, key, window, &mut found);
         let first = found.first().copied();
@@ -204,7 +217,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     }
 
     /// Gives every window its turn that ends, or closes, at `time` or before.
-    pub(super) fn reach(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
+    pub(super) fn end_until(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
         while let Some((at, id)) = self.ends.pop(time) {
             self.turn(id, at, time, out)?;
             if out.is_full() {
@@ -262,7 +275,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
     /// Time has come to `time` by the windows' own clock.
     pub(super) fn advance(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
         self.now = self.now.max(time);
-        let mut step = self.reach(time, out)?;
+        let mut step = self.end_until(time, out)?;
         if step == Step::Done {
             step = self.pulse(self.rules.domain, time, out)?;
         }
@@ -275,25 +288,22 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
     for GeneralWindows<K, T, A>
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let mut late = 0;
+        let mut late = Vec::new();
         self.arrival = Some(batch.arrival());
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
             let hashes = prefetch::hashes(records.as_slice());
-            self.slots.prefetch(hashes, &self.assigned.0);
+            self.slots.prefetch(hashes, &self.assigned.windows);
             for record in records.by_ref().take(prefetch::GROUP) {
-                let Keyed { hash, key, value } = record.value;
+                let Keyed { hash, key, value } = &record.value;
                 let time = self.rules.time_of(record.time, out);
-                if !self.take(hash, &key, &value, time, out)? {
-                    late += 1;
-                    let keyed = Keyed { hash, key, value };
-                    self.rules.give_late(keyed, record.time, out)?;
+                if !self.take(*hash, key, value, time, out)? {
+                    set_aside(&mut late, record);
                 }
             }
         }
-        out.count_late(late);
         self.held.note(out);
-        Ok(())
+        put_late(late, self.rules.gives_late, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
@@ -322,7 +332,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
     }
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        let step = self.reach(Timestamp::MAX, out)?;
+        let step = self.end_until(Timestamp::MAX, out)?;
         self.held.note(out);
         Ok(step)
     }

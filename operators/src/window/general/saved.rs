@@ -6,10 +6,10 @@ use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::Timestamp;
 
 use super::GeneralWindows;
-use super::moments::{Now, PulseId, Pulses};
 use super::slot::{Kept, Slot};
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
+use crate::window::pulses::{Now, PulseId, Pulses};
 
 /// The piece of saved state that belongs to no key: how far time had come, and when the pulses are due.
 type Moments = (Timestamp, Vec<(PulseId, Timestamp)>);

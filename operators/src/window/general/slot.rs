@@ -12,9 +12,9 @@ pub(super) struct Slot<S> {
     /// Of its key.
     pub(super) hash: KeyHash,
     pub(super) kept: Kept<S>,
-    /// When its turn comes in [`Ends`](super::moments::Ends).
+    /// When its turn comes in [`Ends`](super::ends::Ends).
     pub(super) alarm: Option<Timestamp>,
-    /// The [pulses](super::moments::Pulses) it waits for, a bit for each.
+    /// The [pulses](crate::window::pulses::Pulses) it waits for, a bit for each.
     pub(super) waits: u8,
     /// When the first record arrived of which nothing was said yet; not known of what was restored.
     pub(super) arrival: Option<Instant>,

@@ -8,7 +8,8 @@ use crate::window::Window;
 
 /// The windows of all keys, each in a slot of its own.
 pub(super) struct Slots<K, S> {
-    /// Under the key and the window, for a key may have many.
+    /// Under the key and the window, for a key may have many: so `Entry::hash` is not that of the key, which is
+    /// `Slot::hash`.
     windows: KeySlots<K, Slot<S>>,
     /// Where windows merge: all slots of a key, in the order of their windows, no two of which overlap.
     of_keys: Option<KeySlots<K, Vec<u32>>>,
@@ -28,7 +29,7 @@ impl<K: Key, S> Slots<K, S> {
         if let Some(keys) = &self.of_keys {
             keys.prefetch(hashes);
         } else if let [window] = windows {
-            let places = hashes.map(|hash| place(hash, *window));
+            let places = hashes.map(|hash| hash_in_table(hash, *window));
             self.windows.prefetch_with(places, Slot::read);
         }
     }
@@ -60,7 +61,7 @@ impl<K: Key, S> Slots<K, S> {
             let slot = &entry.state;
             slot.kept.window == window && slot.hash == hash && entry.key == *key
         };
-        self.windows.find_by(place(hash, window), is_it)
+        self.windows.find_by(hash_in_table(hash, window), is_it)
     }
 
     /// All slots of the key whose windows overlap this one, in their order; for windows that merge.
@@ -92,7 +93,7 @@ impl<K: Key, S> Slots<K, S> {
             .as_mut()
             .map(|keys| keys.slot_of(hash, key.clone(), Vec::new).0);
         let id = self.windows.insert(Entry {
-            hash: place(hash, window),
+            hash: hash_in_table(hash, window),
             key,
             state: slot,
         });
@@ -132,7 +133,7 @@ impl<K: Key, S> Slots<K, S> {
 }
 
 /// Where a window of a key stands: a window that grows stays where it began.
-fn place(hash: KeyHash, window: Window) -> KeyHash {
+fn hash_in_table(hash: KeyHash, window: Window) -> KeyHash {
     // The windows of one key must differ in the bits a table uses, the lowest and the highest: a folded multiply.
     let start = u128::from(window.start.as_micros() as u64) * 0x9e37_79b9_7f4a_7c15;
     KeyHash(hash.0 ^ (start as u64) ^ ((start >> 64) as u64))

@@ -3,7 +3,7 @@
 use crate::aggregate::Aggregate;
 use crate::window::cut::SlicedWindow;
 use crate::window::sliced::fold::{Fold, Folded, Slice, Slices};
-use crate::window::sliced::rounds::Turn;
+use crate::window::sliced::rounds::Visits;
 
 /// What is kept under a key, and `N` besides.
 pub(super) struct KeySlices<S, F, N = ()> {
@@ -15,7 +15,7 @@ pub(super) struct KeySlices<S, F, N = ()> {
     newest: Option<Slice<S>>,
     /// Of the first of the slices.
     fold: F,
-    pub(super) turn: Turn,
+    pub(super) turn: Visits,
     pub(super) noted: N,
 }
 
@@ -26,7 +26,7 @@ impl<S, F: Default, N: Default> Default for KeySlices<S, F, N> {
             last: i64::MIN,
             newest: None,
             fold: F::default(),
-            turn: Turn::Never,
+            turn: Visits::Never,
             noted: N::default(),
         }
     }

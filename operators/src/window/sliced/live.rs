@@ -14,7 +14,7 @@ use crate::keyed::{Entry, Key, KeySlots, NO_SLOT, prefetch};
 use crate::window::cut::{Cut, SlicedWindow};
 use crate::window::sliced::fold::{Fold, Folded, Slices};
 use crate::window::sliced::key_slices::KeySlices;
-use crate::window::sliced::rounds::{Rounds, Turn};
+use crate::window::sliced::rounds::{Rounds, Visits};
 use crate::window::{Sliding, Window};
 
 /// The slices of all keys that are in a window which has not ended, and those windows' turns to end.
@@ -111,7 +111,7 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
     }
 
     /// Time has come to here: windows that end by then are open no longer, and have their [turn](Self::round).
-    pub(super) fn reach(&mut self, time: Timestamp) {
+    pub(super) fn come_to(&mut self, time: Timestamp) {
         self.open = self.cut.open_at(time);
         self.last = None;
     }
@@ -176,7 +176,7 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
             } else {
                 self.rounds.leaves();
                 kept.forget_folded();
-                kept.turn = Turn::Never;
+                kept.turn = Visits::Never;
                 match kept.first_open() {
                     Some(first) => {
                         // It cannot be in this window, or it would have been in the fold.
@@ -223,7 +223,7 @@ impl<K: Key, S, F: Folded, N: Default> LiveSlices<K, S, F, N> {
             }
         }
         for entry in self.keys.iter_mut() {
-            if let Turn::From(due) = entry.state.turn {
+            if let Visits::From(due) = entry.state.turn {
                 save(due, entry)?;
             }
         }

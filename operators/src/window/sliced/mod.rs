@@ -22,7 +22,7 @@ use millstream_engine::plan::MakeOperator;
 
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
-use crate::window::general::Rules;
+use crate::window::rules::Rules;
 use crate::window::{Sliding, WindowAssigner};
 use daba::Daba;
 use fold::{Fold, Retracting};

@@ -13,7 +13,7 @@ use millstream_engine::why::{Explanation, Until, Wait};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
-use crate::late::LATE;
+use crate::late::{put_late, set_aside};
 use crate::window::sliced::fold::{Fold, Slices};
 use crate::window::sliced::live::{LiveSlices, Place};
 use crate::window::{Pane, Sliding, WindowResult};
@@ -30,68 +30,6 @@ pub(super) struct SlicedAggregate<K, T, A: Aggregate<T>, F> {
     of: PhantomData<fn(T)>,
 }
 
-impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
-    for SlicedAggregate<K, T, A, F>
-{
-    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let (arrival, mut late) = (batch.arrival(), 0);
-        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
-        while !records.as_slice().is_empty() {
-            let guesses = self.live.prefetch(records.as_slice());
-            for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
-                let Keyed { hash, key, value } = record.value;
-                match self.live.place_of(record.time, arrival) {
-                    Place::Open(index) => {
-                        (self.live).add(guess, hash, key, index, &value, &self.aggregate)?;
-                    }
-                    Place::Ended(_) => {
-                        late += 1;
-                        if self.gives_late {
-                            let keyed = Keyed { hash, key, value };
-                            out.port(LATE)?.push_keyed(hash, keyed, record.time);
-                        }
-                    }
-                    Place::Gap => {}
-                }
-            }
-        }
-        out.count_late(late);
-        Ok(())
-    }
-
-    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
-        self.fire(watermark.time, out)
-    }
-
-    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        self.fire(Timestamp::MAX, out)
-    }
-
-    fn explain(&self, why: &mut Explanation) {
-        if let Some(window) = self.live.next_window() {
-            why.waits(Wait::new(window.told(), Until::Watermark(window.end)));
-        }
-    }
-
-    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(CLOSED, &self.closed)?;
-        self.live.save(|due, entry| {
-            let (slices, fold, ()) = entry.state.settled();
-            state.put(entry.hash, &(due, &entry.key, slices, fold))
-        })
-    }
-
-    fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
-        self.live.reach(self.closed);
-        for value in state.values::<(i64, K, Slices<A::State>, F)>() {
-            let (due, key, slices, fold) = value?;
-            self.live.restore(due, key, slices, fold)?;
-        }
-        Ok(())
-    }
-}
-
 impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<K, T, A, F> {
     pub(super) fn new(windows: Sliding, aggregate: A, gives_late: bool) -> Self {
         SlicedAggregate {
@@ -106,7 +44,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<
     /// Closes all windows that end at `watermark` or before, in their order.
     fn fire(&mut self, watermark: Timestamp, out: &mut Outbox) -> Result<Step> {
         self.closed = self.closed.max(watermark);
-        self.live.reach(self.closed);
+        self.live.come_to(self.closed);
         while let Some(sliced) = self.live.round() {
             let (window, time) = (sliced.window, sliced.window.last());
             let (arrival, mut given) = (self.live.arrival(&sliced), 0);
@@ -133,6 +71,61 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> SlicedAggregate<
             self.live.end_round();
         }
         Ok(Step::Done)
+    }
+}
+
+impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
+    for SlicedAggregate<K, T, A, F>
+{
+    fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
+        let (arrival, mut late) = (batch.arrival(), Vec::new());
+        let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
+        while !records.as_slice().is_empty() {
+            let guesses = self.live.prefetch(records.as_slice());
+            for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
+                match self.live.place_of(record.time, arrival) {
+                    Place::Open(index) => {
+                        let Keyed { hash, key, value } = record.value;
+                        (self.live).add(guess, hash, key, index, &value, &self.aggregate)?;
+                    }
+                    Place::Ended(_) => set_aside(&mut late, record),
+                    Place::Gap => {}
+                }
+            }
+        }
+        put_late(late, self.gives_late, out)
+    }
+
+    fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
+        self.fire(watermark.time, out)
+    }
+
+    fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.fire(Timestamp::MAX, out)
+    }
+
+    fn explain(&self, why: &mut Explanation) {
+        if let Some(window) = self.live.next_window() {
+            why.waits(Wait::new(window.told(), Until::Watermark(window.end)));
+        }
+    }
+
+    fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
+        state.put_piece(CLOSED, &self.closed)?;
+        self.live.save(|due, entry| {
+            let (slices, fold, ()) = entry.state.settled();
+            state.put(entry.hash, &(due, &entry.key, slices, fold))
+        })
+    }
+
+    fn restore(&mut self, state: &StateReader) -> Result<()> {
+        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
+        self.live.come_to(self.closed);
+        for value in state.values::<(i64, K, Slices<A::State>, F)>() {
+            let (due, key, slices, fold) = value?;
+            self.live.restore(due, key, slices, fold)?;
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ mod early;
 mod unsaid;
 
 use millstream_engine::Result;
-use millstream_engine::batch::AnyBatch;
+use millstream_engine::batch::{AnyBatch, Record};
 use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::Outbox;
@@ -24,8 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
+use crate::late::{put_late, set_aside};
 use crate::timer::TimeDomain;
-use crate::window::general::{GeneralWindows, Given, Kept, Now, Pulses, Rules, tell};
+use crate::waits::tell;
+use crate::window::general::{GeneralWindows, HandedOver, Kept};
+use crate::window::pulses::{Now, Pulses};
+use crate::window::rules::Rules;
 use crate::window::sliced::fold::{Fold, Slices};
 use crate::window::sliced::live::{LiveSlices, Place};
 use crate::window::{Every, Sliding, Trigger};
@@ -164,14 +168,14 @@ where
     fn come_to(&mut self, time: Timestamp) {
         let each = &mut self.each;
         each.now = each.now.max(time);
-        self.live.reach(each.now);
+        self.live.come_to(each.now);
         self.first_kept = self.live.cut.open_at(each.now - each.rules.lateness);
     }
 
     /// Gives over the windows that have ended, in their order, each when all before it have spoken.
     fn end_windows(&mut self, out: &mut Outbox) -> Result<Step> {
         loop {
-            if self.each.reach(self.ended, out)? == Step::More {
+            if self.each.end_until(self.ended, out)? == Step::More {
                 return Ok(Step::More);
             }
             let Some(sliced) = self.live.round() else {
@@ -183,13 +187,13 @@ where
             live.visit(&sliced, &self.aggregate, |entry, total| {
                 let unsaid = &mut entry.state.noted;
                 let has_news = is_all_news || unsaid.is_of(&sliced);
-                let given = Given {
+                let handed = HandedOver {
                     window: sliced.window,
                     state: total,
                     unsaid: u64::from(has_news),
                     arrival,
                 };
-                each.give_over(entry.hash, &entry.key, given);
+                each.hand_over(entry.hash, &entry.key, handed);
                 unsaid.forget_before(sliced.first_of_next);
                 true
             });
@@ -207,22 +211,21 @@ where
     F: Fold<T, A> + Clone,
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
-        let (arrival, mut late) = (batch.arrival(), 0);
+        let (arrival, mut late) = (batch.arrival(), Vec::new());
         self.each.arrival = Some(arrival);
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
             let guesses = self.live.prefetch(records.as_slice());
             for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
                 let time = self.each.rules.time_of(record.time, out);
-                if let Some(keyed) = self.take(guess, record.value, time, arrival, out)? {
-                    late += 1;
-                    self.each.rules.give_late(keyed, record.time, out)?;
+                if let Some(value) = self.take(guess, record.value, time, arrival, out)? {
+                    let time = record.time;
+                    set_aside(&mut late, Record { time, value });
                 }
             }
         }
-        out.count_late(late);
         self.each.held.note(out);
-        Ok(())
+        put_late(late, self.each.rules.gives_late, out)
     }
 
     fn on_watermark(&mut self, watermark: Watermark, out: &mut Outbox) -> Result<Step> {
@@ -251,7 +254,7 @@ where
     }
 
     fn on_end(&mut self, out: &mut Outbox) -> Result<Step> {
-        self.live.reach(Timestamp::MAX);
+        self.live.come_to(Timestamp::MAX);
         let step = self.end_windows(out)?;
         self.then(step, out, Operator::on_end)
     }

@@ -18,7 +18,7 @@ pub(super) struct Rounds {
 
 /// Whether a key is visited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Visits {
     /// It has no slices yet.
     #[default]
     Never,
@@ -39,14 +39,14 @@ impl Rounds {
     }
 
     /// A key that is not live has slices from `window` on.
-    pub(super) fn wait(&mut self, key: u32, turn: &mut Turn, window: i64) {
+    pub(super) fn wait(&mut self, key: u32, turn: &mut Visits, window: i64) {
         let is_news = match *turn {
-            Turn::Never => true,
-            Turn::From(other) => window < other,
-            Turn::Live => false,
+            Visits::Never => true,
+            Visits::From(other) => window < other,
+            Visits::Live => false,
         };
         if is_news {
-            *turn = Turn::From(window);
+            *turn = Visits::From(window);
             self.waiting.entry(window).or_default().push(key);
         }
     }
@@ -56,7 +56,7 @@ impl Rounds {
     pub(super) fn window_before(
         &mut self,
         open: i64,
-        mut turn: impl FnMut(u32, &mut dyn FnMut(&mut Turn)),
+        mut turn: impl FnMut(u32, &mut dyn FnMut(&mut Visits)),
     ) -> Option<i64> {
         let window = self.first().filter(|window| *window < open)?;
         self.window = window;
@@ -64,8 +64,8 @@ impl Rounds {
             let live = &mut self.live;
             turn(key, &mut |turn| {
                 // It may have found an earlier window since, and be gone or live by now.
-                if *turn == Turn::From(window) {
-                    *turn = Turn::Live;
+                if *turn == Visits::From(window) {
+                    *turn = Visits::Live;
                     live.push(key);
                 }
             });
@@ -82,13 +82,13 @@ impl Rounds {
     }
 
     /// The next window that is visited. `turn` gives the turn of a key, if the key is still there.
-    pub(super) fn next_window(&self, turn: impl Fn(u32) -> Option<Turn>) -> Option<i64> {
+    pub(super) fn next_window(&self, turn: impl Fn(u32) -> Option<Visits>) -> Option<i64> {
         if !self.live.is_empty() {
             return Some(self.window);
         }
         let waits = |window: i64, keys: &[u32]| {
             let mut keys = keys.iter().take(LOOKED_AT);
-            keys.any(|key| turn(*key) == Some(Turn::From(window)))
+            keys.any(|key| turn(*key) == Some(Visits::From(window)))
         };
         let mut waiting = self.waiting.iter().take(LOOKED_AT);
         let (first, _) = waiting.find(|(window, keys)| waits(**window, keys))?;
@@ -141,7 +141,7 @@ mod tests {
     /// Which keys are visited for which windows before 100; each stays for as long as its number says.
     fn visits(waits: &[(u32, i64)]) -> Vec<(i64, u32)> {
         let mut rounds = Rounds::new();
-        let mut turns = [Turn::Never; 10];
+        let mut turns = [Visits::Never; 10];
         for (key, window) in waits {
             rounds.wait(*key, &mut turns[*key as usize], *window);
         }

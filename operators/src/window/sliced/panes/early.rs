@@ -10,7 +10,7 @@ use crate::aggregate::Aggregate;
 use crate::keyed::Key;
 use crate::timer::TimeDomain;
 use crate::window::Panes;
-use crate::window::general::Given;
+use crate::window::general::HandedOver;
 use crate::window::sliced::fold::Fold;
 use crate::window::sliced::key_slices::slide;
 
@@ -66,13 +66,13 @@ where
                 }
                 let sliced = cut.sliced(from);
                 if let Some(total) = slide(&mut slices, &mut fold, &sliced, &self.aggregate) {
-                    let given = Given {
+                    let handed = HandedOver {
                         window: sliced.window,
                         state: total,
                         unsaid: 1,
                         arrival: noted.arrival,
                     };
-                    self.each.say_early(entry.hash, &entry.key, given, out)?;
+                    self.each.say_early(entry.hash, &entry.key, handed, out)?;
                 }
                 from += 1;
             }

@@ -2,33 +2,31 @@
 
 use std::time::Duration;
 
-use millstream_engine::Result;
-use millstream_engine::key::Keyed;
 use millstream_engine::outbox::Outbox;
 use millstream_engine::time::Timestamp;
+use millstream_engine::why::{Until, Wait};
 
-use crate::keyed::Key;
-use crate::late::LATE;
 use crate::timer::TimeDomain;
+use crate::window::pulses::phase;
 use crate::window::{Panes, Trigger, Window, WindowAssigner};
 
 /// Puts the windows of a time into a list, and says for which times they are the same.
 type Assign = Box<dyn Fn(Timestamp, &mut Vec<Window>) -> Window + Send>;
 
 /// What an operator of windows goes by.
-pub(in crate::window) struct Rules {
-    pub(in crate::window) assign: Assign,
-    pub(in crate::window) merges: bool,
-    pub(in crate::window) domain: TimeDomain,
-    pub(in crate::window) trigger: Trigger,
-    pub(in crate::window) panes: Panes,
-    pub(in crate::window) lateness: Duration,
-    pub(in crate::window) gives_late: bool,
+pub(super) struct Rules {
+    pub(super) assign: Assign,
+    pub(super) merges: bool,
+    pub(super) domain: TimeDomain,
+    pub(super) trigger: Trigger,
+    pub(super) panes: Panes,
+    pub(super) lateness: Duration,
+    pub(super) gives_late: bool,
 }
 
 impl Rules {
     /// Of these windows; with the default trigger, nothing late allowed, by the watermark.
-    pub(in crate::window) fn of(windows: &impl WindowAssigner) -> Self {
+    pub(super) fn of(windows: &impl WindowAssigner) -> Self {
         let windows = windows.clone();
         Rules {
             merges: windows.merges(),
@@ -46,23 +44,34 @@ impl Rules {
     }
 
     /// When a record of this time gets here, by the windows' clock.
-    pub(in crate::window) fn time_of(&self, time: Timestamp, out: &Outbox) -> Timestamp {
+    pub(super) fn time_of(&self, time: Timestamp, out: &Outbox) -> Timestamp {
         match self.domain {
             TimeDomain::EventTime => time,
             TimeDomain::ProcessingTime => out.processing_time(),
         }
     }
 
-    /// Gives a late record, if they are given.
-    pub(in crate::window) fn give_late<K: Key, T: Send + 'static>(
-        &self,
-        keyed: Keyed<K, T>,
-        time: Timestamp,
-        out: &mut Outbox,
-    ) -> Result<()> {
-        if self.gives_late {
-            out.port(LATE)?.push_keyed(keyed.hash, keyed, time);
+    /// When a window speaks for the first time, or, if it has ended, for the last.
+    pub(super) fn speaks_at(&self, window: Window, ended: bool) -> Timestamp {
+        match ended {
+            false => window.end,
+            true => window.end + self.lateness,
         }
-        Ok(())
+    }
+
+    /// That a window waits for then.
+    pub(super) fn end_of(&self, window: Window, ended: bool) -> Wait {
+        let (at, told) = (self.speaks_at(window, ended), window.told());
+        let until = match at {
+            Timestamp::MAX => Until::InputEnd {
+                input: 0,
+                from: Vec::new(),
+            },
+            at => self.domain.until(at),
+        };
+        match ended {
+            false => Wait::new(told, until),
+            true => Wait::new(format!("{} pane of {told}", phase(true)), until),
+        }
     }
 }

@@ -1,56 +1,16 @@
-//! When the turn of a window comes.
-
-use std::collections::BTreeMap;
+//! When windows speak again and again.
 
 use millstream_engine::time::Timestamp;
+use millstream_engine::why::Wait;
 use serde::{Deserialize, Serialize};
 
 use crate::timer::TimeDomain;
+use crate::waits::LOOKED_AT;
 use crate::window::{Every, Trigger};
-
-/// Windows by when they end, or close.
-///
-/// A window that grows is not moved: when its turn comes, it is found to end later, and put in again. So a session
-/// costs one entry for each gap it lasts, not one for each record.
-#[derive(Default)]
-pub(super) struct Ends(BTreeMap<Timestamp, Vec<u32>>);
-
-impl Ends {
-    pub(super) fn push(&mut self, at: Timestamp, id: u32) {
-        self.0.entry(at).or_default().push(id);
-    }
-
-    /// Takes out one whose turn comes at `time` or before.
-    pub(super) fn pop(&mut self, time: Timestamp) -> Option<(Timestamp, u32)> {
-        loop {
-            let mut first = self.0.first_entry()?;
-            let at = *first.key();
-            if at > time {
-                return None;
-            }
-            match first.get_mut().pop() {
-                Some(id) => return Some((at, id)),
-                None => first.remove(),
-            };
-        }
-    }
-
-    /// All, in the order their turns come.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Timestamp, u32)> {
-        let times = self.0.iter();
-        times.flat_map(|(at, ids)| ids.iter().map(|id| (*at, *id)))
-    }
-
-    /// When the next one's turn comes.
-    pub(super) fn first(&self) -> Option<Timestamp> {
-        let (at, _) = self.0.first_key_value()?;
-        Some(*at)
-    }
-}
 
 /// The times at which a trigger lets windows speak again and again: at every multiple of a period, those that wait.
 #[derive(Default)]
-pub(in crate::window) struct Pulses(Vec<Pulse>);
+pub(super) struct Pulses(Vec<Pulse>);
 
 struct Pulse {
     id: PulseId,
@@ -61,7 +21,7 @@ struct Pulse {
 
 /// Which pulse: the identity of its saved moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::window) struct PulseId {
+pub(super) struct PulseId {
     /// In microseconds.
     period: i64,
     pub(super) domain: TimeDomain,
@@ -71,14 +31,14 @@ pub(in crate::window) struct PulseId {
 
 /// How far both clocks have come.
 #[derive(Clone, Copy)]
-pub(in crate::window) struct Now {
-    pub(in crate::window) watermark: Timestamp,
-    pub(in crate::window) processing_time: Timestamp,
+pub(super) struct Now {
+    pub(super) watermark: Timestamp,
+    pub(super) processing_time: Timestamp,
 }
 
 impl Now {
     /// For what was waited for when it was saved: that is due still, or, if nobody waited for it then, at once.
-    pub(in crate::window) fn saved_at(watermark: Timestamp) -> Self {
+    pub(super) fn saved_at(watermark: Timestamp) -> Self {
         Now {
             watermark,
             processing_time: Timestamp::MIN,
@@ -88,7 +48,7 @@ impl Now {
 
 impl Pulses {
     /// Those of a trigger whose windows go by this time. They are four at most.
-    pub(in crate::window) fn of(trigger: &Trigger, domain: TimeDomain) -> Self {
+    pub(super) fn of(trigger: &Trigger, domain: TimeDomain) -> Self {
         let both = [(trigger.early, false), (Some(trigger.late), true)];
         let of_phase = |(every, late): (Option<Every>, bool)| {
             let every = every?;
@@ -116,13 +76,13 @@ impl Pulses {
         )
     }
 
-    pub(in crate::window) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Lets a window before its end, or behind it, wait for its pulses. `waits` are those it waits for already.
     #[inline]
-    pub(in crate::window) fn wait(&mut self, window: u32, late: bool, waits: &mut u8, now: Now) {
+    pub(super) fn wait(&mut self, window: u32, late: bool, waits: &mut u8, now: Now) {
         for (number, pulse) in self.0.iter_mut().enumerate() {
             let bit = 1 << number;
             if pulse.id.late == late && *waits & bit == 0 {
@@ -139,7 +99,7 @@ impl Pulses {
     }
 
     /// Takes out a window that waits for a pulse of this time which is due: the window, the pulse, and its bit.
-    pub(in crate::window) fn pop(
+    pub(super) fn pop(
         &mut self,
         domain: TimeDomain,
         time: Timestamp,
@@ -156,7 +116,7 @@ impl Pulses {
     }
 
     /// The earliest moment of processing time at which one is due.
-    pub(in crate::window) fn first_timer(&self) -> Option<Timestamp> {
+    pub(super) fn first_timer(&self) -> Option<Timestamp> {
         let by_processing_time = |pulse: &&Pulse| pulse.id.domain == TimeDomain::ProcessingTime;
         let timed = self.0.iter().filter(by_processing_time);
         timed.filter_map(|pulse| pulse.due).min()
@@ -166,6 +126,17 @@ impl Pulses {
     pub(super) fn waits(&self) -> impl Iterator<Item = (PulseId, Timestamp, &[u32])> {
         let pulses = self.0.iter();
         pulses.filter_map(|pulse| Some((pulse.id, pulse.due?, &*pulse.waiting)))
+    }
+
+    /// What waits for them, of those of which `is_due` holds.
+    pub(super) fn told(&self, is_due: impl Fn(u32, PulseId) -> bool) -> impl Iterator<Item = Wait> {
+        self.waits().filter_map(move |(pulse, due, waiting)| {
+            let mut first = waiting.iter().take(LOOKED_AT);
+            first.any(|id| is_due(*id, pulse)).then(|| {
+                let what = format!("{} pane of a window", phase(pulse.late));
+                Wait::new(what, pulse.domain.until(due)).first_of(waiting.len())
+            })
+        })
     }
 
     /// When each is due.
@@ -187,4 +158,12 @@ impl Pulses {
 fn next_multiple(now: Timestamp, period: i64) -> Timestamp {
     let periods = now.as_micros().div_euclid(period.max(1)).saturating_add(1);
     Timestamp::from_micros(periods.saturating_mul(period))
+}
+
+/// Which pane it is that comes late, or early.
+pub(super) fn phase(late: bool) -> &'static str {
+    match late {
+        true => "a late",
+        false => "an early",
+    }
 }

@@ -12,7 +12,7 @@ use crate::keyed::Key;
 use crate::window::{Timing, Window};
 
 /// What a window has come to.
-pub(in crate::window) struct Given<S> {
+pub(in crate::window) struct HandedOver<S> {
     pub(in crate::window) window: Window,
     pub(in crate::window) state: S,
     /// Records of which nothing was said yet.
@@ -22,9 +22,14 @@ pub(in crate::window) struct Given<S> {
 }
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K, T, A> {
-    /// Takes over a window that ends now: [`reach`](Self::reach) gives it its turn.
-    pub(in crate::window) fn give_over(&mut self, hash: KeyHash, key: &K, given: Given<A::State>) {
-        self.put(hash, key, given);
+    /// Takes over a window that ends now: [`end_until`](Self::end_until) gives it its turn.
+    pub(in crate::window) fn hand_over(
+        &mut self,
+        hash: KeyHash,
+        key: &K,
+        handed: HandedOver<A::State>,
+    ) {
+        self.put(hash, key, handed);
     }
 
     /// Lets a window speak that has not ended. Of its state nothing is kept.
@@ -32,10 +37,10 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         &mut self,
         hash: KeyHash,
         key: &K,
-        given: Given<A::State>,
+        handed: HandedOver<A::State>,
         out: &mut Outbox,
     ) -> Result<()> {
-        let id = self.put(hash, key, given);
+        let id = self.put(hash, key, handed);
         self.say(id, Timing::Early, false, out)?;
         if let Some(slot) = self.slots.get_mut(id) {
             slot.kept.state = None;
@@ -43,8 +48,8 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         Ok(())
     }
 
-    fn put(&mut self, hash: KeyHash, key: &K, given: Given<A::State>) -> u32 {
-        let window = given.window;
+    fn put(&mut self, hash: KeyHash, key: &K, handed: HandedOver<A::State>) -> u32 {
+        let window = handed.window;
         let found = self.slots.find(hash, key, window);
         let id = found.unwrap_or_else(|| {
             let slot = Slot::new(hash, Kept::new(window));
@@ -53,10 +58,10 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             id
         });
         if let Some(slot) = self.slots.get_mut(id) {
-            slot.kept.state = Some(given.state);
-            slot.kept.unsaid = given.unsaid;
+            slot.kept.state = Some(handed.state);
+            slot.kept.unsaid = handed.unsaid;
             slot.kept.latest = window.last();
-            slot.arrival = given.arrival;
+            slot.arrival = handed.arrival;
         }
         id
     }
