@@ -4,6 +4,7 @@ mod doubles;
 mod law;
 mod planning;
 mod timers;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
