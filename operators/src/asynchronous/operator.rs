@@ -294,7 +294,7 @@ where
     }
 
     fn frontier(&self, input: Frontier) -> Frontier {
-        self.times.frontier(input, self.watermark)
+        input.held_at(self.times.lowest(), self.watermark)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Outbox) -> Poll<Result<()>> {
