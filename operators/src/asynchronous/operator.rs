@@ -22,10 +22,10 @@ use super::failure::{CallError, FailedCall, OnFailure, fatal};
 use super::keying::Keying;
 use super::lines::Lines;
 use super::pool::{CallPool, Landing, Slot};
-use super::rate::Bucket;
 use super::retry::{Retry, jitter};
 use super::times::{HeldTimes, Stamp};
 use crate::pipe::Pipe;
+use crate::rate::Bucket;
 
 /// How often `poll` looks into calls before it lets the task do something else.
 const TURNS: u32 = 256;

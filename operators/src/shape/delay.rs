@@ -6,8 +6,8 @@ use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 
 use super::paced::Gate;
-use crate::asynchronous::share;
 use crate::pipe::Pipe;
+use crate::rate::share;
 use crate::stream::Stream;
 
 impl<T: State, P: Pipe<Out = T>> Stream<T, P> {

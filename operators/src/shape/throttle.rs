@@ -7,8 +7,8 @@ use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 
 use super::paced::Gate;
-use crate::asynchronous::{Bucket, RateLimit};
 use crate::pipe::Pipe;
+use crate::rate::{Bucket, RateLimit};
 use crate::stream::Stream;
 
 /// Timers are not exact: what the rate allows in this time may go through at once, or it would not be reached.
