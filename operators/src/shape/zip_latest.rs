@@ -14,7 +14,7 @@ use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
-use crate::join::{SameKey, by_time};
+use crate::join::{SameKey, through_timed};
 use crate::keyed::{Key, KeyedStream};
 use crate::late::{LateRecords, with_late};
 use crate::process::{Process, Processing, Timer, Ttl, Turn};
@@ -154,7 +154,7 @@ where
         OperatorVertex::named(name, "zip latest", make)
             .with_state(StateKind::of::<(K, L, R)>("zip latest", 2));
     let (inputs, gives_late) = (vec![left.tail, right.tail], late == LateRecords::Given);
-    by_time::<K, U, Either<L, R>>(name, inputs, vertex, gives_late)
+    through_timed::<K, U, Either<L, R>>(name, inputs, vertex, gives_late)
 }
 
 /// Leads two inputs into one process.
