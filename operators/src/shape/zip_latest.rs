@@ -22,7 +22,7 @@ use crate::scope::Tail;
 use crate::stream::Either;
 use both::Both;
 
-impl<K: Key, L: State> KeyedStream<K, L> {
+impl<K: Key, L: Send + 'static> KeyedStream<K, L> {
     /// Puts the latest record of each key in both streams together: with every record of either, if there is one of the
     /// other that is not older than `ttl`, `f` of the latest of both. The result has the timestamp of the record.
     ///
@@ -71,6 +71,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -119,6 +120,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> (KeyedStream<K, U>, KeyedStream<K, Either<L, R>>)
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
