@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod asynchronous;
+mod bits;
 mod by_time;
 mod event_time;
 mod flow;
