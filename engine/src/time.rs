@@ -198,6 +198,28 @@ impl Frontier {
             (Frontier::At(a), Frontier::At(b)) => Frontier::At(if b.time < a.time { b } else { a }),
         }
     }
+
+    /// What may be promised behind an operator that holds records back, the lowest of them at `lowest`, when this is
+    /// promised before it: nothing later than that record, which follows yet.
+    ///
+    /// Nor is it idle there, however idle its input is: time that does not wait would pass the records that are held.
+    /// The promise stays what it was at last: `latest`, the watermark that came to the operator last.
+    #[must_use]
+    pub fn held_at(self, lowest: Option<Timestamp>, latest: Option<Watermark>) -> Frontier {
+        let Some(lowest) = lowest else {
+            return self;
+        };
+        let promised = match self {
+            Frontier::Idle => latest,
+            input => input.watermark(),
+        };
+        promised.map_or(Frontier::Unknown, |watermark| {
+            Frontier::At(Watermark {
+                time: watermark.time.min(lowest),
+                ..watermark
+            })
+        })
+    }
 }
 
 /// `n` seconds.
@@ -236,6 +258,26 @@ mod tests {
         assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Duration::ZERO);
         assert_eq!(Timestamp::from_millis(-1).as_millis(), -1);
         assert_eq!(Timestamp::from_micros(-1).as_millis(), -1);
+    }
+
+    #[test]
+    fn no_promise_overtakes_a_record_that_is_held() {
+        let watermark = |micros| Watermark {
+            time: Timestamp::from_micros(micros),
+            arrival: Instant::from_nanos(1),
+        };
+        let at = |micros| Frontier::At(watermark(micros));
+        let inputs = [Frontier::Unknown, at(3), at(7), Frontier::Idle];
+        let held = |lowest: Option<i64>, latest| {
+            inputs.map(|input| input.held_at(lowest.map(Timestamp::from_micros), latest))
+        };
+        assert_eq!(held(None, Some(watermark(7))), inputs);
+        let unknown = Frontier::Unknown;
+        assert_eq!(held(Some(5), None), [unknown, at(3), at(5), unknown]);
+        let latest = Some(watermark(7));
+        assert_eq!(held(Some(5), latest), [unknown, at(3), at(5), at(5)]);
+        let latest = Some(watermark(3));
+        assert_eq!(held(Some(5), latest), [unknown, at(3), at(5), at(3)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod asynchronous;
+mod bits;
 mod by_time;
 mod event_time;
 mod flow;
@@ -14,6 +15,7 @@ mod keyed;
 mod late;
 mod pipe;
 mod process;
+mod rate;
 mod scope;
 mod shape;
 mod steps;
@@ -32,8 +34,7 @@ pub use aggregate::{
     variance,
 };
 pub use asynchronous::{
-    CallError, Calls, FailedCall, Once, Ordered, RateLimit, Repeated, Repeats, Retry, StateGuard,
-    Unordered,
+    CallError, Calls, FailedCall, Once, Ordered, Repeated, Repeats, Retry, StateGuard, Unordered,
 };
 pub use event_time::{Ahead, Bounded, EventTime, Lateness, WatermarkStrategy, Watermarks};
 pub use flow::Flow;
@@ -43,6 +44,7 @@ pub use pipe::{Identity, Pipe};
 pub use process::{
     Clocks, Expiry, KeyState, ListState, MapState, Process, Timer, Ttl, Turn, ValueState,
 };
+pub use rate::RateLimit;
 pub use scope::Scope;
 pub use stream::{Branches, Either, OneOf3, OneOf4, Stream};
 pub use window::{

@@ -7,12 +7,12 @@ use millstream_engine::key::{KeyHash, Keyed};
 use millstream_engine::operator::Operator;
 use millstream_engine::plan::Replica;
 
-use super::call::{Ask, Call, Reply};
+use super::ask::{Ask, Call, Reply};
 use super::calls::Calls;
 use super::failure::OnFailure;
+use super::keying::{ByKey, KeyLabel, Plain};
 use super::operator::{AsyncCalls, Terms};
 use super::pool::Slot;
-use super::shape::{ByKey, KeyLabel, Plain};
 use crate::keyed::Key;
 use crate::pipe::{Identity, Pipe};
 

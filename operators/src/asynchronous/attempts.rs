@@ -9,8 +9,8 @@ use millstream_engine::runtime;
 
 use super::calls::Calls;
 use super::failure::CallError;
-use super::rate::Bucket;
 use super::retry::{Retry, jitter};
+use crate::rate::Bucket;
 
 /// How the calls of one replica are made that are not those of one record: when the rate allows it, for as long as they
 /// may take, and again when they fail.

@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::rate::RateLimit;
 use super::retry::Retry;
+use crate::rate::{RateLimit, share};
 
 /// How the calls of an asynchronous step are made: how many may be in flight, in which order their answers go on, how
 /// long one may take, how often it is tried, how many begin in a second.
@@ -135,13 +135,6 @@ impl<R> Calls<R> {
             .collect::<Vec<_>>()
             .into_iter()
     }
-}
-
-/// The even share of one of `parallelism` replicas; at least 1.
-pub(crate) fn share(all: usize, replica: usize, parallelism: usize) -> usize {
-    let parallelism = parallelism.max(1);
-    let (each, rest) = (all / parallelism, all % parallelism);
-    (each + usize::from(replica < rest)).max(1)
 }
 
 impl<R> Clone for Calls<R> {

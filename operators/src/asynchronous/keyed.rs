@@ -9,13 +9,13 @@ use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::{OperatorVertex, Replica};
 use millstream_engine::state::{State, StateKind};
 
-use super::by_key::{StateGuard, WithState};
-use super::call::{Ask, Call, Surely};
+use super::ask::{Ask, Call, Surely};
 use super::calls::{Calls, Repeats};
 use super::failure::{Cause, FailedCall, OnFailure};
+use super::keying::ByKey;
+use super::lent_state::{StateGuard, WithState};
 use super::operator::{AsyncCalls, Failure, Terms};
 use super::plain::{check, vertex};
-use super::shape::ByKey;
 use crate::keyed::{Key, KeyedStream};
 use crate::pipe::Identity;
 

@@ -16,16 +16,16 @@ use millstream_engine::time::{Frontier, Watermark};
 use millstream_engine::why::{Explanation, Until, Wait};
 use millstream_engine::{Error, Result, runtime};
 
-use super::call::{Call, Reply};
+use super::ask::{Call, Reply};
 use super::calls::Calls;
 use super::failure::{CallError, FailedCall, OnFailure, fatal};
+use super::keying::Keying;
 use super::lines::Lines;
 use super::pool::{CallPool, Landing, Slot};
-use super::rate::Bucket;
 use super::retry::{Retry, jitter};
-use super::shape::Shape;
 use super::times::{HeldTimes, Stamp};
 use crate::pipe::Pipe;
+use crate::rate::Bucket;
 
 /// How often `poll` looks into calls before it lets the task do something else.
 const TURNS: u32 = 256;
@@ -68,7 +68,7 @@ impl<T, E> Terms<T, E> {
 }
 
 /// Calls for records, with their answers put out.
-pub(super) struct AsyncCalls<P: Pipe, S: Shape<Record = P::Out>, C: Call<S>> {
+pub(super) struct AsyncCalls<P: Pipe, S: Keying<Record = P::Out>, C: Call<S>> {
     pipe: P,
     call: C,
     terms: Terms<S::Value, Failure<S, C>>,
@@ -99,7 +99,7 @@ struct InLine<T, U, E> {
 impl<P, S, C> AsyncCalls<P, S, C>
 where
     P: Pipe,
-    S: Shape<Record = P::Out>,
+    S: Keying<Record = P::Out>,
     C: Call<S>,
 {
     pub(super) fn new(pipe: P, call: C, terms: Terms<S::Value, Failure<S, C>>) -> Self {
@@ -270,7 +270,7 @@ fn nobody() -> Error {
 impl<P, S, C> Operator for AsyncCalls<P, S, C>
 where
     P: Pipe,
-    S: Shape<Record = P::Out>,
+    S: Keying<Record = P::Out>,
     C: Call<S>,
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, _out: &mut Outbox) -> Result<()> {
@@ -294,7 +294,7 @@ where
     }
 
     fn frontier(&self, input: Frontier) -> Frontier {
-        self.times.frontier(input, self.watermark)
+        input.held_at(self.times.lowest(), self.watermark)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Outbox) -> Poll<Result<()>> {

@@ -7,11 +7,11 @@ use millstream_engine::operator::Operator;
 use millstream_engine::outbox::PortMaker;
 use millstream_engine::plan::{MakeOperator, OperatorVertex, Replica};
 
-use super::call::{Ask, Surely};
+use super::ask::{Ask, Surely};
 use super::calls::{Calls, Repeats};
 use super::failure::{Cause, FailedCall, OnFailure};
+use super::keying::Plain;
 use super::operator::{AsyncCalls, Terms};
-use super::shape::Plain;
 use crate::pipe::Pipe;
 use crate::scope::Tail;
 use crate::stream::{Fused, Stream};
@@ -20,10 +20,9 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Turns every record into another by an asynchronous call: a request to a service, a look-up.
     ///
     /// A result keeps the timestamp of its record; its service time, in the latency ledger, is from being taken in
-    /// here to its answer. No watermark overtakes a record whose call is in flight. When
-    /// as many calls as allowed are in flight, the stream waits. A call that never ends holds the stream for
-    /// ever: give it a [timeout](Calls::with_timeout). What can fail is called by
-    /// [`try_map_async`](Stream::try_map_async).
+    /// here to its answer. No watermark overtakes a record whose call is in flight. When as many calls as allowed are
+    /// in flight, the stream waits. A call that never ends holds the stream for ever: give it a
+    /// [timeout](Calls::with_timeout). What can fail is called by [`try_map_async`](Stream::try_map_async).
     ///
     /// Waiting must be left to the runtime (`runtime::sleep`, futures crates, async-std): a call that
     /// blocks its thread blocks the others too.
@@ -103,7 +102,8 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     }
 
     /// [`try_map_async`](Stream::try_map_async) with the records whose calls failed as a stream of its own: each with
-    /// the error of its last attempt, and counted as bad (so there is nothing to skip). With [`Ordered`](crate::Ordered) each of the two streams is in order.
+    /// the error of its last attempt, and counted as bad (so there is nothing to skip). With
+    /// [`Ordered`](crate::Ordered) each of the two streams is in order.
     ///
     /// ```
     /// # use millstream::prelude::*;
@@ -151,6 +151,7 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
         let failed = answers.other_output(1);
         (Stream::plain(answers), Stream::plain(failed))
     }
+
     /// Puts an asynchronous operator behind it.
     pub(crate) fn answered<U, O, R>(
         self,

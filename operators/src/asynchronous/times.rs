@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millstream_engine::runtime::Instant;
-use millstream_engine::time::{Frontier, Timestamp, Watermark};
+use millstream_engine::time::{Timestamp, Watermark};
 
 /// When a record happened, and when it arrived.
 #[derive(Clone, Copy)]
@@ -53,22 +53,8 @@ impl HeldTimes {
         }
     }
 
-    /// What may be promised behind the calls when `input` is promised before them: nothing that is later than a
-    /// record in flight.
-    pub(super) fn frontier(&self, input: Frontier, latest: Option<Watermark>) -> Frontier {
-        let Some((&lowest, _)) = self.0.first_key_value() else {
-            return input;
-        };
-        let watermark = match input {
-            Frontier::At(watermark) => Some(watermark),
-            Frontier::Unknown => None,
-            Frontier::Idle => latest,
-        };
-        watermark.map_or(Frontier::Unknown, |watermark| {
-            Frontier::At(Watermark {
-                time: watermark.time.min(lowest),
-                ..watermark
-            })
-        })
+    /// The lowest of them: no promise overtakes it.
+    pub(super) fn lowest(&self) -> Option<Timestamp> {
+        self.0.first_key_value().map(|(time, _)| *time)
     }
 }

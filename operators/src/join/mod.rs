@@ -55,7 +55,7 @@ pub trait SameKey<K>: Key {}
 impl<K: Key> SameKey<K> for K {}
 
 /// Puts the vertex of a join behind its inputs, and goes on with its first output.
-pub(crate) fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> Tail {
+fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> Tail {
     let timed = first.timed && others.iter().all(|tail| tail.timed);
     let mut joined = first.through(vertex);
     for (other, input) in others.iter().zip(1..) {
@@ -69,7 +69,7 @@ pub(crate) fn through(first: Tail, others: &[Tail], vertex: OperatorVertex) -> T
 
 /// Puts the vertex of a join by event time behind its keyed inputs. Its results, `U`, leave by its first output; late
 /// records, as `T`, by its second, if it gives them.
-pub(crate) fn by_time<K: Key, U: Send + 'static, T: Send + 'static>(
+pub(crate) fn through_timed<K: Key, U: Send + 'static, T: Send + 'static>(
     name: &str,
     mut inputs: Vec<Tail>,
     vertex: OperatorVertex,

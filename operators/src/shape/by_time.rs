@@ -13,10 +13,10 @@ use crate::process::{KeyState, Timer, Turn};
 
 /// Records by time; of equal times, in the order they came.
 #[derive(Serialize, Deserialize)]
-pub(super) struct ByTime<T>(VecDeque<Waiting<T>>);
+pub(super) struct ByTime<T>(VecDeque<Unsorted<T>>);
 
 #[derive(Serialize, Deserialize)]
-struct Waiting<T> {
+struct Unsorted<T> {
     time: Timestamp,
     record: T,
     /// Not known of what was restored.
@@ -40,12 +40,12 @@ impl<T> ByTime<T> {
     /// Takes a record in, which is not late, to wait until the watermark has passed it.
     pub(super) fn take_in<K, U>(&mut self, record: T, turn: &mut Turn<'_, K, U>) {
         let time = turn.time();
-        let waiting = Waiting {
+        let unsorted = Unsorted {
             time,
             record,
             arrival: Some(turn.arrival()),
         };
-        if insert_by_time(&mut self.0, waiting, |waiting| waiting.time) == 0 {
+        if insert_by_time(&mut self.0, unsorted, |unsorted| unsorted.time) == 0 {
             self.set_timer(turn);
         }
     }
@@ -61,8 +61,8 @@ impl<T> ByTime<T> {
         timer: Timer,
         turn: &mut Turn<'_, K, U>,
     ) -> Option<(Timestamp, T)> {
-        let is_due = |first: &mut Waiting<T>| behind(first.time) <= timer.time();
-        let Waiting {
+        let is_due = |first: &mut Unsorted<T>| behind(first.time) <= timer.time();
+        let Unsorted {
             time,
             record,
             arrival,

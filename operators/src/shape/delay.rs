@@ -6,11 +6,11 @@ use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 
 use super::paced::Gate;
-use crate::asynchronous::share;
 use crate::pipe::Pipe;
+use crate::rate::share;
 use crate::stream::Stream;
 
-impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
+impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Passes every record on, `by` of processing time after it came, in the order they come: to try again later what
     /// failed, to give another stream a lead.
     ///
@@ -46,7 +46,10 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
     /// ```
     ///
     /// Source: Rx's `delay`.
-    pub fn delay(self, name: &str, by: Duration, most: usize) -> Stream<T> {
+    pub fn delay(self, name: &str, by: Duration, most: usize) -> Stream<T>
+    where
+        T: State,
+    {
         if most == 0 {
             self.tail.mistake(format!(
                 "`{name}` lets no record wait: at least one must have room"

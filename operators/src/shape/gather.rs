@@ -13,7 +13,7 @@ use crate::pipe::Pipe;
 use crate::process::{KeyState, Process, Timer, Turn};
 use crate::stream::Stream;
 
-impl<K: Key, T: State> KeyedStream<K, T> {
+impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// Gathers the records of each key into batches of at most `most`, in the order they come. A batch goes on when it
     /// is full, or `within` after its first record.
     ///
@@ -45,7 +45,10 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     /// ```
     ///
     /// Source: Akka Streams' `groupedWithin`, Rx's `bufferTimeOrCount`.
-    pub fn batch(self, name: &str, most: usize, within: Duration) -> KeyedStream<K, Vec<T>> {
+    pub fn batch(self, name: &str, most: usize, within: Duration) -> KeyedStream<K, Vec<T>>
+    where
+        T: State,
+    {
         if most == 0 {
             self.tail.mistake(format!(
                 "`{name}` makes batches of no records: at least one in each"
@@ -89,7 +92,10 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     /// ```
     ///
     /// Source: Rx's `audit` (`sample` whose clock starts with a record).
-    pub fn sample_latest(self, name: &str, every: Duration) -> KeyedStream<K, T> {
+    pub fn sample_latest(self, name: &str, every: Duration) -> KeyedStream<K, T>
+    where
+        T: State,
+    {
         let add = |latest: &mut Option<T>, record| {
             *latest = Some(record);
             false
@@ -98,7 +104,7 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     }
 }
 
-impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
+impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Gathers all records into batches, in one replica: see [`KeyedStream::batch`].
     ///
     /// ```
@@ -119,7 +125,10 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
         name: &str,
         most: usize,
         within: Duration,
-    ) -> Stream<Vec<T>, impl Pipe<Out = Vec<T>>> {
+    ) -> Stream<Vec<T>, impl Pipe<Out = Vec<T>>>
+    where
+        T: State,
+    {
         self.key_by(|_| ())
             .batch(name, most, within)
             .with_parallelism(1)

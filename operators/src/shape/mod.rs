@@ -15,6 +15,10 @@
 //! What goes by processing time gives other results when the flow runs faster or slower; each says what holds all the
 //! same. What goes by event time or by keys gives the same, whatever the schedule and the parallelism; what is late for
 //! `sort` and `zip_latest` is counted, and given as a stream by the `…_with_late` of each.
+//!
+//! By duty: each step has a file of its name, but [`gather`] has both `batch` and `sample_latest`. [`delay`] and
+//! [`throttle`] are gates of [`paced`], the operator in front of which records are [`waiting`]. In [`by_time`] lies what
+//! [`sort`] and [`zip_latest`] keep until the watermark has passed it.
 
 mod by_time;
 mod conflate;

@@ -255,14 +255,17 @@ where
     }
 }
 
-impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
+impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Leads the stream through gates: `make` makes the one of each replica, with how many records may wait there.
     pub(super) fn paced<G: Gate>(
         self,
         name: &str,
         label: &'static str,
         make: impl Fn(&Replica) -> (G, usize) + Send + 'static,
-    ) -> Stream<T> {
+    ) -> Stream<T>
+    where
+        T: State,
+    {
         let vertex = |steps, make| {
             OperatorVertex::named(name, steps, make)
                 .with_state(StateKind::of::<(T, G::Saved)>(label, 1))

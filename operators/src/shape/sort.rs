@@ -10,7 +10,7 @@ use crate::late::{LateRecords, with_late};
 use crate::process::{Process, Timer, Turn};
 use crate::scope::Tail;
 
-impl<K: Key, T: State> KeyedStream<K, T> {
+impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// Puts the records of each key in the order of event time; of equal times, in the order they come. One goes on as
     /// soon as the watermark has passed it.
     ///
@@ -38,7 +38,10 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     /// ```
     ///
     /// Source: the event-time temporal sort of Flink SQL.
-    pub fn sort(self, name: &str) -> KeyedStream<K, T> {
+    pub fn sort(self, name: &str) -> KeyedStream<K, T>
+    where
+        T: State,
+    {
         KeyedStream::keyed(self.sorted(name, LateRecords::Counted))
     }
 
@@ -65,11 +68,17 @@ impl<K: Key, T: State> KeyedStream<K, T> {
     /// assert_eq!((missed.take(), report.late()), (vec![3], 1));
     /// # Ok::<(), millstream::Error>(())
     /// ```
-    pub fn sort_with_late(self, name: &str) -> (KeyedStream<K, T>, KeyedStream<K, T>) {
+    pub fn sort_with_late(self, name: &str) -> (KeyedStream<K, T>, KeyedStream<K, T>)
+    where
+        T: State,
+    {
         with_late(self.sorted(name, LateRecords::Given))
     }
 
-    fn sorted(self, name: &str, late: LateRecords) -> Tail {
+    fn sorted(self, name: &str, late: LateRecords) -> Tail
+    where
+        T: State,
+    {
         self.tail.must_be_timed(name);
         self.processed(name, Sort(PhantomData), late)
     }

@@ -7,8 +7,8 @@ use millstream_engine::state::State;
 use millstream_engine::time::Timestamp;
 
 use super::paced::Gate;
-use crate::asynchronous::{Bucket, RateLimit};
 use crate::pipe::Pipe;
+use crate::rate::{Bucket, RateLimit};
 use crate::stream::Stream;
 
 /// Timers are not exact: what the rate allows in this time may go through at once, or it would not be reached.
@@ -16,7 +16,7 @@ const SLACK: Duration = Duration::from_millis(10);
 /// It reads on while fewer records wait: also behind a full batch, so that a barrier comes in.
 const ROOM: usize = 1_025;
 
-impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
+impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Lets no more records through than `rate` says, by processing time, over all replicas together: each has an even
     /// share. What is too fast for it waits, and by back-pressure what comes before it; nothing is dropped, the order
     /// stays, and no watermark overtakes a record that waits. At the end, too, what waits goes on at its rate, and so it does
@@ -55,7 +55,10 @@ impl<T: State, P: Pipe<Out = T>> Stream<T, P> {
     /// ```
     ///
     /// Source: `throttle` of Akka Streams, which waits as well (that of Rx drops).
-    pub fn throttle(self, name: &str, rate: RateLimit) -> Stream<T> {
+    pub fn throttle(self, name: &str, rate: RateLimit) -> Stream<T>
+    where
+        T: State,
+    {
         if let Some(mistake) = rate.mistake() {
             self.tail.mistake(format!("`{name}` {mistake}"));
         }

@@ -14,7 +14,7 @@ use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
-use crate::join::{SameKey, by_time};
+use crate::join::{SameKey, through_timed};
 use crate::keyed::{Key, KeyedStream};
 use crate::late::{LateRecords, with_late};
 use crate::process::{Process, Processing, Timer, Ttl, Turn};
@@ -22,7 +22,7 @@ use crate::scope::Tail;
 use crate::stream::Either;
 use both::Both;
 
-impl<K: Key, L: State> KeyedStream<K, L> {
+impl<K: Key, L: Send + 'static> KeyedStream<K, L> {
     /// Puts the latest record of each key in both streams together: with every record of either, if there is one of the
     /// other that is not older than `ttl`, `f` of the latest of both. The result has the timestamp of the record.
     ///
@@ -71,6 +71,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> KeyedStream<K, U>
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -119,6 +120,7 @@ impl<K: Key, L: State> KeyedStream<K, L> {
         f: F,
     ) -> (KeyedStream<K, U>, KeyedStream<K, Either<L, R>>)
     where
+        L: State,
         J: SameKey<K>,
         R: State,
         U: Send + 'static,
@@ -154,7 +156,7 @@ where
         OperatorVertex::named(name, "zip latest", make)
             .with_state(StateKind::of::<(K, L, R)>("zip latest", 2));
     let (inputs, gives_late) = (vec![left.tail, right.tail], late == LateRecords::Given);
-    by_time::<K, U, Either<L, R>>(name, inputs, vertex, gives_late)
+    through_timed::<K, U, Either<L, R>>(name, inputs, vertex, gives_late)
 }
 
 /// Leads two inputs into one process.

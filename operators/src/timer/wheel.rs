@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::num::NonZero;
 
+use crate::bits::set_bits;
+
 /// Owners, each hung up until a tick.
 ///
 /// A tick is a number of 11 digits to the base of 64, and there is a wheel of 64 lists for each digit. An owner hangs in
@@ -108,7 +110,7 @@ impl Wheel {
         self.due.retain(&hangs);
         self.listed = self.due.len();
         for (wheel, lists) in self.wheels.iter_mut().enumerate() {
-            for digit in bits(lists.occupied) {
+            for digit in set_bits(lists.occupied) {
                 let list = &mut lists.lists[digit];
                 list.retain(&hangs);
                 list.shrink_to(KEPT.max(2 * list.len()));
@@ -163,9 +165,9 @@ impl Wheel {
 
     /// All that are listed, list by list in the order of their turns.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Hung> {
-        let lists = bits(self.occupied.into()).flat_map(|wheel| {
+        let lists = set_bits(self.occupied.into()).flat_map(|wheel| {
             let lists = &self.wheels[wheel];
-            bits(lists.occupied).map(|digit| &lists.lists[digit])
+            set_bits(lists.occupied).map(|digit| &lists.lists[digit])
         });
         self.due.iter().chain(lists.flatten())
     }
@@ -208,13 +210,6 @@ impl Wheel {
         }
         std::mem::take(&mut lists.lists[digit])
     }
-}
-
-/// The places of the bits that are set, lowest first.
-fn bits(all: u64) -> impl Iterator<Item = usize> {
-    let rest = |left: &u64| Some(left & (left - 1)).filter(|rest| *rest > 0);
-    std::iter::successors(Some(all).filter(|all| *all > 0), rest)
-        .map(|left| left.trailing_zeros() as usize)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::task::{Wake, Waker};
 use futures::task::AtomicWaker;
 
 use super::Slot;
+use crate::bits::set_bits;
 
 /// A bit for each slot that was woken, and a bit for each word that has one: waking takes no lock, and looking who
 /// was woken takes no look at those who were not.
@@ -66,8 +67,8 @@ impl Wakes {
             if group.words_woken.load(Ordering::Acquire) == 0 {
                 continue;
             }
-            for word in bits(group.words_woken.swap(0, Ordering::AcqRel)) {
-                let slots = bits(group.slots_woken[word].swap(0, Ordering::AcqRel));
+            for word in set_bits(group.words_woken.swap(0, Ordering::AcqRel)) {
+                let slots = set_bits(group.slots_woken[word].swap(0, Ordering::AcqRel));
                 into.extend(slots.map(|bit| number * GROUP + word * WORD + bit));
             }
         }
@@ -88,16 +89,6 @@ impl Wake for SlotWake {
             self.group.task.wake();
         }
     }
-}
-
-/// The places of the bits that are set, from the lowest.
-fn bits(mut word: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let lowest = word.trailing_zeros() as usize;
-        // None set: nothing to clear.
-        word &= word.checked_sub(1)?;
-        Some(lowest)
-    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use millstream_engine::runtime::Instant;
 
 use super::*;
+use crate::rate::RateLimit;
 
 /// When each question was asked.
 type Asked = Arc<Mutex<BTreeMap<String, Vec<Instant>>>>;

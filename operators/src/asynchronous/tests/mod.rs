@@ -8,16 +8,16 @@ use millstream_engine::key::Keyed;
 use millstream_engine::runtime;
 use proptest::prelude::*;
 
-use super::call::{Ask, Call};
+use super::ask::{Ask, Call};
 use super::failure::OnFailure;
+use super::keying::{ByKey, Keying, Plain};
 use super::operator::{AsyncCalls, Failure, Terms};
-use super::shape::{ByKey, Plain, Shape};
 use super::*;
 use crate::pipe::Identity;
 use crate::testing::{Given, entry, given, given_in_time, script, show};
 
-mod by_key;
 mod failures;
+mod lent_state;
 
 /// A service that is slow at some, and counts how many ask at once.
 #[derive(Clone, Default)]
@@ -46,7 +46,7 @@ fn operator<S, C, R>(
     call: impl Fn() -> C + 'static,
 ) -> Harness
 where
-    S: Shape,
+    S: Keying,
     S::Value: Clone,
     C: Call<S> + 'static,
     R: 'static,

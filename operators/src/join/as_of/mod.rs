@@ -11,7 +11,7 @@ use millstream_engine::time::whole_micros;
 
 use super::keyed::KeyedJoin;
 use super::pairing::{Chosen, Inner, LeftOuter, Pairing};
-use super::{SameKey, by_time};
+use super::{SameKey, through_timed};
 use crate::keyed::{Key, KeyedStream};
 use crate::late::with_late;
 use crate::scope::Tail;
@@ -241,7 +241,7 @@ where
         OperatorVertex::named(name, "as-of join", make)
             .with_state(StateKind::of::<(K, L, R)>("as-of join", 1));
     let inputs = vec![left.tail, table.tail];
-    by_time::<K, P::Out, Either<L, R>>(name, inputs, vertex, gives_late)
+    through_timed::<K, P::Out, Either<L, R>>(name, inputs, vertex, gives_late)
 }
 
 #[cfg(test)]

@@ -170,19 +170,7 @@ where
     }
 
     fn frontier(&self, input: Frontier) -> Frontier {
-        let Some(lowest) = self.lowest else {
-            return input;
-        };
-        let promised = match input {
-            Frontier::Idle => self.watermark,
-            other => other.watermark(),
-        };
-        promised.map_or(Frontier::Unknown, |watermark| {
-            Frontier::At(Watermark {
-                time: watermark.time.min(lowest),
-                ..watermark
-            })
-        })
+        input.held_at(self.lowest, self.watermark)
     }
 
     fn explain(&self, why: &mut Explanation) {

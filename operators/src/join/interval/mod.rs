@@ -11,7 +11,7 @@ use millstream_engine::state::{State, StateKind};
 
 use super::keyed::KeyedJoin;
 use super::pairing::{Chosen, FullOuter, Inner, LeftOuter, Pairing, RightOuter};
-use super::{SameKey, by_time};
+use super::{SameKey, through_timed};
 use crate::keyed::{Key, KeyedStream};
 use crate::late::with_late;
 use crate::scope::Tail;
@@ -289,7 +289,7 @@ where
     });
     let vertex = OperatorVertex::named(name, "interval join", make).with_state(kind);
     let inputs = vec![left.tail, right.tail];
-    by_time::<K, P::Out, Either<L, R>>(name, inputs, vertex, gives_late)
+    through_timed::<K, P::Out, Either<L, R>>(name, inputs, vertex, gives_late)
 }
 
 #[cfg(test)]

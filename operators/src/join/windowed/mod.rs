@@ -19,9 +19,9 @@ use millstream_engine::state::{State, StateKind, StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
-use super::by_time;
 use super::keyed::put;
 use super::pairing::Pairing;
+use super::through_timed;
 use crate::keyed::Key;
 use crate::scope::Tail;
 use crate::window::{Window, WindowAssigner};
@@ -165,7 +165,7 @@ where
     let vertex = OperatorVertex::named(name, label, make)
         .with_state(kind)
         .with_beat(beat);
-    by_time::<K, M::Out, S::Late>(name, inputs, vertex, gives_late)
+    through_timed::<K, M::Out, S::Late>(name, inputs, vertex, gives_late)
 }
 
 /// Every pair of a left and a right record, and those that have none as the join wants it.

@@ -7,7 +7,8 @@ use millstream_engine::runtime;
 
 use super::cache::{Answer, Answers, Asking};
 use super::*;
-use crate::asynchronous::{Attempts, Ordered, RateLimit, Retry};
+use crate::asynchronous::{Attempts, Ordered, Retry};
+use crate::rate::RateLimit;
 
 mod naive;
 

@@ -10,8 +10,8 @@ use millstream_engine::time::Timestamp;
 use super::lines::Label;
 use crate::keyed::Key;
 
-/// How records are taken apart for a call, and put together with its answer.
-pub(super) trait Shape: 'static {
+/// With a key or without: how records are taken apart for a call, and put together with its answer.
+pub(super) trait Keying: 'static {
     type Record: Send + 'static;
     type Label: Label;
     type Value: Send + 'static;
@@ -30,7 +30,7 @@ pub(super) trait Shape: 'static {
 /// Records without a key.
 pub(super) struct Plain<T>(PhantomData<T>);
 
-impl<T: Send + 'static> Shape for Plain<T> {
+impl<T: Send + 'static> Keying for Plain<T> {
     type Record = T;
     type Label = ();
     type Value = T;
@@ -67,7 +67,7 @@ impl<K: Key> Label for KeyLabel<K> {
     }
 }
 
-impl<K: Key, T: Send + 'static> Shape for ByKey<K, T> {
+impl<K: Key, T: Send + 'static> Keying for ByKey<K, T> {
     type Record = Keyed<K, T>;
     type Label = KeyLabel<K>;
     type Value = T;

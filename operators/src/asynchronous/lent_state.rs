@@ -12,9 +12,9 @@ use millstream_engine::key::KeyHash;
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::{Error, Result};
 
-use super::call::{Call, Reply};
+use super::ask::{Call, Reply};
+use super::keying::{ByKey, KeyLabel};
 use super::pool::Slot;
-use super::shape::{ByKey, KeyLabel};
 use crate::keyed::{Entry, Key, KeyTable};
 
 /// The state of a key in the hands of an asynchronous call: read and written as if it were the state itself.

@@ -7,11 +7,11 @@ use std::marker::PhantomData;
 use millstream_engine::Result;
 use millstream_engine::state::{StateReader, StateWriter};
 
+use super::keying::Keying;
 use super::pool::Slot;
-use super::shape::Shape;
 
 /// What the asynchronous operator calls for each record.
-pub(super) trait Call<S: Shape>: Send {
+pub(super) trait Call<S: Keying>: Send {
     type Future: Future<Output: Reply> + Send + 'static;
 
     /// Whether a record's call waits until the one before it in its line is answered.
@@ -79,7 +79,7 @@ impl<F, Fut> Ask<F, Fut> {
 
 impl<S, F, Fut> Call<S> for Ask<F, Fut>
 where
-    S: Shape,
+    S: Keying,
     F: Fn(S::Value) -> Fut + Send,
     Fut: Future<Output: Reply> + Send + 'static,
 {

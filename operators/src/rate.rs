@@ -1,62 +1,61 @@
-//! How many calls may begin in a time.
+//! So many calls or records in a time, and the share each replica has of them.
 
 use std::time::Duration;
 
 use millstream_engine::runtime::Instant;
 
-use super::calls::share;
-
-/// So many calls may begin in a time: a token bucket, on the runtime's clock.
+/// So many in a time: calls that [begin](crate::Calls::with_rate_limit), or records that are
+/// [let through](crate::Stream::throttle). A token bucket, on the runtime's clock.
 ///
 /// Source: the generic cell rate algorithm (ITU-T I.371), a token bucket that keeps a moment instead of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    calls: u32,
+    most: u32,
     within: Duration,
     burst: u32,
 }
 
 impl RateLimit {
-    /// So many calls a second, evenly spaced.
-    pub const fn per_second(calls: u32) -> Self {
-        RateLimit::new(calls, Duration::from_secs(1))
+    /// So many calls or records a second, evenly spaced.
+    pub const fn per_second(most: u32) -> Self {
+        RateLimit::new(most, Duration::from_secs(1))
     }
 
-    /// So many `calls` within any such time, evenly spaced: `RateLimit::new(100, minutes(1))`.
-    pub const fn new(calls: u32, within: Duration) -> Self {
+    /// So many calls or records within any such time, evenly spaced: `RateLimit::new(100, minutes(1))`.
+    pub const fn new(most: u32, within: Duration) -> Self {
         RateLimit {
-            calls,
+            most,
             within,
             burst: 1,
         }
     }
 
-    /// After a quiet time, so many calls may begin at once.
+    /// After a quiet time, so many may begin, or go through, at once.
     #[must_use]
-    pub const fn with_burst(mut self, calls: u32) -> Self {
-        self.burst = calls;
+    pub const fn with_burst(mut self, most: u32) -> Self {
+        self.burst = most;
         self
     }
 
     /// The same with a burst that has room for all that the rate allows within `slack`.
     pub(crate) fn with_slack(self, slack: Duration) -> Self {
         let within = self.within.as_nanos().max(1);
-        let allowed = u128::from(self.calls).saturating_mul(slack.as_nanos()) / within;
+        let allowed = u128::from(self.most).saturating_mul(slack.as_nanos()) / within;
         let allowed = u32::try_from(allowed).unwrap_or(u32::MAX);
         self.with_burst(self.burst.max(allowed))
     }
 
     pub(crate) fn mistake(&self) -> Option<String> {
-        let none = self.calls == 0 || self.burst == 0 || self.within.is_zero();
-        none.then(|| "limits its rate to nothing: at least one call in a time".to_owned())
+        let none = self.most == 0 || self.burst == 0 || self.within.is_zero();
+        none.then(|| "limits its rate to nothing: at least one call or record in a time".to_owned())
     }
 
     /// The bucket of one replica.
     pub(crate) fn bucket(&self, replica: usize, parallelism: usize) -> Bucket {
         let burst = share(self.burst as usize, replica, parallelism) as u64;
         let within = u64::try_from(self.within.as_nanos()).unwrap_or(u64::MAX);
-        let calls = u64::from(self.calls.max(1));
-        let spacing = within.saturating_mul(parallelism.max(1) as u64) / calls;
+        let most = u64::from(self.most.max(1));
+        let spacing = within.saturating_mul(parallelism.max(1) as u64) / most;
         Bucket {
             spacing,
             ahead: spacing.saturating_mul(burst - 1),
@@ -65,30 +64,30 @@ impl RateLimit {
     }
 }
 
-/// When the calls of one replica may begin.
+/// When the calls of one replica may begin, or its records go through.
 pub(crate) struct Bucket {
-    /// Nanoseconds from call to call.
+    /// Nanoseconds from one to the next.
     spacing: u64,
-    /// How far calls may be ahead of that.
+    /// How far they may be ahead of that.
     ahead: u64,
-    /// When the next call is due if they are evenly spaced.
+    /// When the next is due if they are evenly spaced.
     next: u64,
 }
 
 impl Bucket {
-    /// Takes a token; says how long from now until the call may begin.
+    /// Takes a token; says how long from now until the one that it is for may begin.
     pub(crate) fn take(&mut self, now: Instant) -> Duration {
         let pause = self.opens() - now;
         self.next = self.next.max(now.as_nanos()).saturating_add(self.spacing);
         pause
     }
 
-    /// When the next call may begin.
+    /// When the next may begin.
     pub(crate) fn opens(&self) -> Instant {
         Instant::from_nanos(self.next.saturating_sub(self.ahead))
     }
 
-    /// When the next call is due if they are evenly spaced: what is to be kept of a bucket.
+    /// When the next is due if they are evenly spaced: what is to be kept of a bucket.
     pub(crate) fn next(&self) -> Instant {
         Instant::from_nanos(self.next)
     }
@@ -106,6 +105,13 @@ impl Bucket {
     }
 }
 
+/// The even share of one of `parallelism` replicas; at least 1.
+pub(crate) fn share(all: usize, replica: usize, parallelism: usize) -> usize {
+    let parallelism = parallelism.max(1);
+    let (each, rest) = (all / parallelism, all % parallelism);
+    (each + usize::from(replica < rest)).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -113,7 +119,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// In any stretch of time no more than the burst and what the rate allows, and no call waits without need.
+        /// In any stretch of time no more than the burst and what the rate allows, and none waits without need.
         #[test]
         fn it_is_a_token_bucket(
             gaps in proptest::collection::vec(0..300u64, 1..60), burst in 1..5u32,

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use millstream_engine::harness::saved;
 use millstream_engine::key::KeyHash;
 
-use super::super::by_key::WithState;
-use super::super::shape::KeyLabel;
+use super::super::keying::KeyLabel;
+use super::super::lent_state::WithState;
 use super::*;
 
 type Counted = (u64, i64);
