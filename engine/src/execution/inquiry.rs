@@ -229,9 +229,13 @@ impl Known<'_> {
         if Some(promise.time) <= time {
             return None;
         }
-        let first = [task, sender]
-            .into_iter()
-            .find(|task| self.blocked(*task).is_some())?;
+        let mut tasks = [task, sender].into_iter();
+        let first = tasks.find(|task| self.blocked(*task).is_some())?;
+        Some(self.no_room_behind(first))
+    }
+
+    /// Whose room is missing in the end if a task waits for some.
+    fn no_room_behind(&self, first: usize) -> Holder {
         let mut last = first;
         // There are no circles; but who is asked one after the other may seem to wait in one.
         for _ in &self.inquiry.tasks {
@@ -243,7 +247,7 @@ impl Known<'_> {
             }
         }
         let Asked { chain, replica, .. } = &self.inquiry.tasks[last];
-        Some(self.holder(chain[0], *replica, Because::Backpressure))
+        self.holder(chain[0], *replica, Because::Backpressure)
     }
 
     fn blocked(&self, task: usize) -> Option<Blocked> {
@@ -264,7 +268,10 @@ impl Known<'_> {
         };
         if !stage.explained.partitions.is_empty() {
             let because = slowest(&stage.explained.partitions);
-            return self.holder(vertex, replica, because);
+            return match is_kept_from_reading(told, &because) {
+                true => self.no_room_behind(task),
+                false => self.holder(vertex, replica, because),
+            };
         }
         if stage.has_clock && stage.promise != Frontier::Idle {
             return self.holder(vertex, replica, Because::NoRecord);
@@ -305,6 +312,15 @@ fn slowest(partitions: &[PartitionTime]) -> Because {
         Some(slowest) => Because::Partition(slowest.clone()),
         None => Because::Idle,
     }
+}
+
+/// Whether a partition may be behind only because its task could do no work, most of the time since it was last read.
+fn is_kept_from_reading(told: &TaskTime, because: &Because) -> bool {
+    let Because::Partition(PartitionTime { age, .. }) = because else {
+        return false;
+    };
+    let is_blocked = told.blocked.is_some() && !told.blocked_for.is_zero();
+    is_blocked && age.is_none_or(|age| told.blocked_for.saturating_mul(2) >= age)
 }
 
 /// Whether an operator promises less than it was promised.

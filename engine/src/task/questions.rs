@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::oneshot;
 
@@ -26,8 +27,10 @@ pub(crate) struct TaskTime {
     pub(crate) stages: Vec<StageTime>,
     /// A source that is paused: for whom of those aligned.
     pub(crate) held: Option<Held>,
-    /// It can do no work.
+    /// It can do no work,
     pub(crate) blocked: Option<Blocked>,
+    /// and so long already.
+    pub(crate) blocked_for: Duration,
     pub(crate) has_ended: bool,
 }
 
@@ -79,12 +82,16 @@ impl Questions {
         future: F,
         mut answer: impl FnMut() -> TaskTime,
     ) -> F::Output {
-        let mut future = pin!(future);
+        let (mut future, mut since) = (pin!(future), None);
         poll_fn(|cx| {
             let polled = future.as_mut().poll(cx);
             if polled.is_pending() {
+                let since = *since.get_or_insert_with(runtime::now);
                 self.bell.register(cx.waker());
-                self.answer(&mut answer);
+                self.answer(|| TaskTime {
+                    blocked_for: runtime::now() - since,
+                    ..answer()
+                });
             }
             polled
         })

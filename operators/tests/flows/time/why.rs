@@ -235,6 +235,36 @@ fn what_waits_for_room_answers_all_the_same() {
 }
 
 #[test]
+fn a_partition_that_cannot_be_read_is_not_what_holds_time_back() {
+    for seed in 0..10 {
+        let flow = Flow::new("hung", move |flow| {
+            let source = flow
+                .source("quick", Generator::new(|n, _| n as i64).with_rate(20))
+                .event_time(|n| at(*n), Lateness::none());
+            tens(source.clone().erase()).sink("out", discard());
+            source
+                .map_async("hangs", Ordered::up_to(2), |n| async move {
+                    if n == 2 {
+                        runtime::sleep(hours(24)).await;
+                    }
+                    n
+                })
+                .discard();
+        });
+        let why = asked(seed, 20_000, flow.with_parallelism(1));
+        for vertex in ["quick.event_time", "tens"] {
+            let holder = why.vertex(vertex).find_map(|time| time.held_by.clone());
+            let holder = holder.unwrap();
+            assert_eq!(
+                (&*holder.vertex, holder.because),
+                ("hangs", Because::Backpressure),
+                "{why}"
+            );
+        }
+    }
+}
+
+#[test]
 fn user_code_that_blocks_is_named_and_the_rest_is_told() {
     let (release, held) = mpsc::channel::<()>();
     let held = Arc::new(Mutex::new(held));
