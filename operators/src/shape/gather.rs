@@ -215,10 +215,16 @@ where
     type Out = G;
 
     fn on_record(&self, record: T, group: &mut Group<G>, turn: &mut Turn<'_, K, G>) {
+        let due = turn.processing_time() + self.within;
         if group.is_empty() {
-            group.due = turn.processing_time() + self.within;
-            turn.set_timer(Timer::ProcessingTime(group.due));
+            group.due = due;
+            turn.set_timer(Timer::ProcessingTime(due));
             group.arrival = Some(turn.arrival());
+        } else if due < group.due {
+            // The clock was set back, and the flow started anew.
+            turn.cancel_timer(Timer::ProcessingTime(group.due));
+            group.due = due;
+            turn.set_timer(Timer::ProcessingTime(due));
         }
         group.latest = group.latest.max(turn.time());
         if (self.add)(&mut group.value, record) {

@@ -115,6 +115,16 @@ impl Pulses {
         None
     }
 
+    /// Goes on behind a restart at a moment of processing time which may be earlier than what was saved, if the clock was
+    /// set back meanwhile: none is due later than if it had been waited for now.
+    pub(super) fn go_on(&mut self, processing_time: Timestamp) {
+        let by_processing_time = |pulse: &&mut Pulse| pulse.id.domain == TimeDomain::ProcessingTime;
+        for pulse in self.0.iter_mut().filter(by_processing_time) {
+            let next = next_multiple(processing_time, pulse.id.period);
+            pulse.due = pulse.due.map(|due| due.min(next));
+        }
+    }
+
     /// The earliest moment of processing time at which one is due.
     pub(super) fn first_timer(&self) -> Option<Timestamp> {
         let by_processing_time = |pulse: &&Pulse| pulse.id.domain == TimeDomain::ProcessingTime;

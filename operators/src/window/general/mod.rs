@@ -26,7 +26,7 @@ use millstream_engine::why::Explanation;
 
 use crate::aggregate::Aggregate;
 use crate::held::Held;
-use crate::keyed::{Key, prefetch};
+use crate::keyed::{AT_ONCE, Key, prefetch};
 use crate::late::{put_late, set_aside};
 use crate::timer::TimeDomain;
 use crate::waits::tell;
@@ -51,6 +51,8 @@ pub(super) struct GeneralWindows<K, T, A: Aggregate<T>> {
     pulses: Pulses,
     /// How far time has come by the windows' clock.
     pub(super) now: Timestamp,
+    /// Nothing was done since a restart.
+    is_restored: bool,
     /// When the batch in hand arrived, or the one before.
     pub(super) arrival: Option<Instant>,
     pub(super) held: Held,
@@ -76,6 +78,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             ends: Ends::default(),
             pulses: Pulses::of(&rules.trigger, rules.domain),
             now: Timestamp::MIN,
+            is_restored: false,
             arrival: None,
             held: Held::default(),
             assigned: Assigned::default(),
@@ -218,13 +221,16 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
 
     /// Gives every window its turn that ends, or closes, at `time` or before.
     pub(super) fn end_until(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
-        while let Some((at, id)) = self.ends.pop(time) {
+        for _ in 0..AT_ONCE {
+            let Some((at, id)) = self.ends.pop(time) else {
+                return Ok(Step::Done);
+            };
             self.turn(id, at, time, out)?;
             if out.is_full() {
-                return Ok(Step::More);
+                break;
             }
         }
-        Ok(Step::Done)
+        Ok(Step::More)
     }
 
     fn turn(&mut self, id: u32, at: Timestamp, time: Timestamp, out: &mut Outbox) -> Result<()> {
@@ -272,6 +278,37 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         Ok(Step::Done)
     }
 
+    /// Goes on behind a restart, if that is not done yet; says whether it was to be done. In processing time the clock may
+    /// have been set back meanwhile, and no record is late.
+    #[inline]
+    pub(super) fn go_on(&mut self, out: &Outbox) -> bool {
+        let is_restored = std::mem::take(&mut self.is_restored);
+        if is_restored {
+            let time = out.processing_time();
+            self.pulses.go_on(time);
+            if self.rules.domain == TimeDomain::ProcessingTime {
+                self.now = self.now.min(time);
+            }
+        }
+        is_restored
+    }
+
+    /// When it has its next turn by processing time.
+    pub(super) fn next_turn(
+        &self,
+        others: impl IntoIterator<Item = Timestamp>,
+    ) -> Option<Timestamp> {
+        if self.is_restored {
+            return Some(Timestamp::MIN);
+        }
+        let ends = match self.rules.domain {
+            TimeDomain::EventTime => None,
+            TimeDomain::ProcessingTime => self.ends.first(),
+        };
+        let own = [self.pulses.first_timer(), ends].into_iter().flatten();
+        own.chain(others).min()
+    }
+
     /// Time has come to `time` by the windows' own clock.
     pub(super) fn advance(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
         self.now = self.now.max(time);
@@ -289,6 +326,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let mut late = Vec::new();
+        self.go_on(out);
         self.arrival = Some(batch.arrival());
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
@@ -314,14 +352,11 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        let pulse = self.pulses.first_timer();
-        match self.rules.domain {
-            TimeDomain::EventTime => pulse,
-            TimeDomain::ProcessingTime => pulse.into_iter().chain(self.ends.first()).min(),
-        }
+        self.next_turn(None)
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.go_on(out);
         let time = out.processing_time();
         if self.rules.domain == TimeDomain::ProcessingTime {
             return self.advance(time, out);

@@ -69,6 +69,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             }
         }
         self.now = now.unwrap_or(Timestamp::MIN);
+        self.is_restored = true;
         Ok(())
     }
 

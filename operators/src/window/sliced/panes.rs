@@ -23,7 +23,7 @@ use millstream_engine::why::Explanation;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
-use crate::keyed::Key;
+use crate::keyed::{AT_ONCE, Key};
 use crate::late::{put_late, set_aside};
 use crate::timer::TimeDomain;
 use crate::waits::tell;
@@ -140,6 +140,14 @@ where
         Ok(())
     }
 
+    /// As the windows that are kept by themselves do.
+    fn go_on(&mut self, out: &Outbox) {
+        if self.each.go_on(out) {
+            self.early.go_on(out.processing_time());
+            self.come_to(self.each.now);
+        }
+    }
+
     /// Time has come to `time` by the windows' own clock.
     fn advance(&mut self, time: Timestamp, out: &mut Outbox) -> Result<Step> {
         self.come_to(time);
@@ -172,7 +180,7 @@ where
         self.first_kept = self.live.cut.open_at(each.now - each.rules.lateness);
     }
 
-    /// Gives over the windows that have ended, in their order, each when all before it have spoken.
+    /// Hands over the windows that have ended, in their order, so many at once, and each when all before it have spoken.
     fn end_windows(&mut self, out: &mut Outbox) -> Result<Step> {
         loop {
             if self.each.end_until(self.ended, out)? == Step::More {
@@ -184,7 +192,8 @@ where
             let SlicedPanes { live, each, .. } = self;
             let arrival = live.arrival(&sliced);
             let is_all_news = self.early.is_empty();
-            live.visit(&sliced, &self.aggregate, |entry, total| {
+            let mut left = AT_ONCE;
+            let step = live.visit(&sliced, &self.aggregate, |entry, total| {
                 let unsaid = &mut entry.state.noted;
                 let has_news = is_all_news || unsaid.is_of(&sliced);
                 let handed = HandedOver {
@@ -195,10 +204,14 @@ where
                 };
                 each.hand_over(entry.hash, &entry.key, handed);
                 unsaid.forget_before(sliced.first_of_next);
-                true
+                left -= 1;
+                left > 0
             });
-            self.live.end_round();
             self.ended = sliced.window.end;
+            if step == Step::More {
+                return Ok(Step::More);
+            }
+            self.live.end_round();
         }
     }
 }
@@ -212,6 +225,7 @@ where
 {
     fn on_batch(&mut self, _input: usize, batch: &mut AnyBatch, out: &mut Outbox) -> Result<()> {
         let (arrival, mut late) = (batch.arrival(), Vec::new());
+        self.go_on(out);
         self.each.arrival = Some(arrival);
         let mut records = batch.of::<Keyed<K, T>>()?.records.drain(..);
         while !records.as_slice().is_empty() {
@@ -240,11 +254,12 @@ where
             TimeDomain::EventTime => None,
             TimeDomain::ProcessingTime => self.live.next_end(),
         };
-        let all = [self.each.next_timer(), self.early.first_timer(), ends];
-        all.into_iter().flatten().min()
+        let own = [self.early.first_timer(), ends];
+        self.each.next_turn(own.into_iter().flatten())
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
+        self.go_on(out);
         let time = out.processing_time();
         if self.each.rules.domain == TimeDomain::ProcessingTime {
             return self.advance(time, out);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millstream::operators::{RateLimit, Timer, collect_up_to};
+use millstream::operators::{Every, RateLimit, Timer, Trigger, collect_up_to};
 use millstream::prelude::*;
 use millstream::runtime::{self, simulate};
 
@@ -148,5 +148,81 @@ fn behind_a_restart_under_an_earlier_clock_nothing_waits_for_longer_than_it_had_
             "seed {seed}: {}",
             of("throttle")
         );
+    }
+}
+
+#[test]
+fn behind_a_restart_under_an_earlier_clock_windows_of_processing_time_go_on() {
+    let (counts, panes) = (Collect::new(), Collect::new());
+    let (counted, said) = (counts.clone(), panes.clone());
+    let flow = Flow::new("restarted", move |flow| {
+        let numbers = Generator::new(|n, _| n).with_rate(10).with_count(10_000);
+        let numbers = flow.source("numbers", numbers);
+        let numbers = numbers.event_time(|n| Timestamp::from_secs(*n as i64), Lateness::none());
+        let tumbling = numbers.clone().window_all(Tumbling::of(seconds(1)));
+        let sliding = numbers
+            .clone()
+            .window_all(Sliding::of(seconds(2), seconds(2)));
+        let session = numbers.clone().window_all(Session::gap(seconds(2)));
+        tumbling
+            .processing_time()
+            .aggregate("tumbling", count())
+            .map(|(), window| (0, window.value))
+            .union(
+                sliding
+                    .processing_time()
+                    .aggregate("sliding", count())
+                    .map(|(), window| (1, window.value)),
+            )
+            .sink("counted", counted.sink());
+        session
+            .processing_time()
+            .aggregate("session", count())
+            .discard();
+        let often = Trigger::at_watermark().early(Every::processing_time(seconds(1)));
+        let tumbling = numbers.clone().window_all(Tumbling::of(days(1)));
+        let sliding = numbers.window_all(Sliding::of(days(1), hours(12)));
+        tumbling
+            .trigger(often)
+            .aggregate("early", count())
+            .map(|(), window| (0, window.value))
+            .union(
+                sliding
+                    .trigger(often)
+                    .aggregate("early-slices", count())
+                    .map(|(), window| (1, window.value)),
+            )
+            .sink("said", said.sink());
+    });
+    for seed in 0..30 {
+        let (before, after) = parallelisms(seed);
+        let first = flow.clone().with_parallelism(before);
+        let snapshot = simulate(seed, async {
+            let start = runtime::wall();
+            runtime::set_wall(start + hours(1)).unwrap();
+            let running = first.start().await.unwrap();
+            runtime::sleep(millis(10_550)).await;
+            running.stop_with_snapshot().await.unwrap().0
+        });
+        let in_ten_seconds = panes.take().len();
+        let rest = flow.clone().with_parallelism(after);
+        let report = simulate(seed, async {
+            let running = rest.from_snapshot(snapshot.unwrap()).start().await.unwrap();
+            runtime::sleep(millis(10_550)).await;
+            running.stop();
+            running.join().await.unwrap()
+        });
+        assert_eq!(report.unwrap().late(), 0, "seed {seed}");
+        let again = panes.take().len();
+        assert!(
+            again + 6 >= in_ten_seconds && again > 20,
+            "seed {seed}: {in_ten_seconds}, {again}"
+        );
+        let counts: Vec<(usize, u64)> = counts.take();
+        for windows in [0, 1] {
+            let of = counts.iter().filter(|count| count.0 == windows);
+            let sum: u64 = of.map(|count| count.1).sum();
+            assert!(sum >= 200, "seed {seed}: {sum}");
+        }
     }
 }
