@@ -19,7 +19,8 @@ impl<K: Key, L: Send + 'static> KeyedStream<K, L> {
     /// A pair that shares several windows makes a result in each. A record is late, and counted, when all its windows
     /// are closed; [`join_with_late`](Self::join_with_late) gives it as well. The state is all records, each once, until
     /// the watermark passes the last of their windows; `n` and `m` records of a key make `n × m` results. A
-    /// [session](crate::Session) is that of both streams: it goes on as long as one of them does.
+    /// [session](crate::Session) is that of both streams: it goes on, and keeps its records, as long as one of them does. The
+    /// [window of everything](crate::Global) keeps all until the streams end.
     ///
     /// ```
     /// # use millstream::prelude::*;

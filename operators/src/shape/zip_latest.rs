@@ -24,7 +24,7 @@ use both::Both;
 
 impl<K: Key, L: Send + 'static> KeyedStream<K, L> {
     /// Puts the latest record of each key in both streams together: with every record of either, if there is one of the
-    /// other that is not older than `ttl`, `f` of the latest of both. The result has the timestamp of the record.
+    /// other that is younger than `ttl`, `f` of the latest of both. The result has the timestamp of the record.
     ///
     /// It goes by event time, and waits for the watermark to pass a record: the results do not depend on which stream
     /// came first. Of equal times, those of this stream come before those of `right`. A record earlier than the

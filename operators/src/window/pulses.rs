@@ -138,12 +138,16 @@ impl Pulses {
         pulses.filter_map(|pulse| Some((pulse.id, pulse.due?, &*pulse.waiting)))
     }
 
-    /// What waits for them, of those of which `is_due` holds.
-    pub(super) fn told(&self, is_due: impl Fn(u32, PulseId) -> bool) -> impl Iterator<Item = Wait> {
+    /// What waits for them, of those of which `is_due` holds: panes `of` what they are numbers of.
+    pub(super) fn told(
+        &self,
+        of: &str,
+        is_due: impl Fn(u32, PulseId) -> bool,
+    ) -> impl Iterator<Item = Wait> {
         self.waits().filter_map(move |(pulse, due, waiting)| {
             let mut first = waiting.iter().take(LOOKED_AT);
             first.any(|id| is_due(*id, pulse)).then(|| {
-                let what = format!("{} pane of a window", phase(pulse.late));
+                let what = format!("{} pane of {of}", phase(pulse.late));
                 Wait::new(what, pulse.domain.until(due)).first_of(waiting.len())
             })
         })

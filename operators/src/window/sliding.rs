@@ -26,7 +26,9 @@ use crate::window::{Window, WindowAssigner};
 /// A record costs the same however many it is in: it touches one slice, and a key has two slices at most for each slide.
 /// Only those of its windows that have ended and are kept, because lateness is
 /// [allowed](crate::WindowedStream::allowed_lateness), it changes one by one, and all of them if a
-/// [trigger](crate::WindowedStream::trigger) counts the records of each before it ends.
+/// [trigger](crate::WindowedStream::trigger) counts the records of each before it ends. What is kept besides the slices:
+/// of a window that gave an early pane, the number of its panes (and what it said, if that is to be taken back), until
+/// it ends; of one that has ended, its whole state, as long as lateness is allowed.
 ///
 /// Source: sliding windows of Akidau et al., *The Dataflow Model*, VLDB 2015; slices by Krishnamurthy, Wu and Franklin,
 /// SIGMOD 2006.

@@ -113,7 +113,8 @@ impl<'a, T> Group<'a, T> {
         }
     }
 
-    /// The records. In windows that do not overlap, in the order they came.
+    /// The records. In windows that neither overlap nor merge, in the order they came; else stretch by stretch of event time,
+    /// and so within each.
     pub fn iter(&self) -> impl Iterator<Item = &'a T> + Clone + '_ {
         std::iter::once(&self.first)
             .chain(&self.rest)

@@ -11,15 +11,22 @@ use crate::window::pulses::{PulseId, phase};
 use crate::window::rules::Rules;
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K, T, A> {
-    /// The next window, what is said of it before its end or behind it, and the panes that wait for their moments.
-    pub(in crate::window) fn waits(&self) -> Vec<Wait> {
+    /// The next window, of so many if that is known; what is said of it before its end or behind it, and the panes that
+    /// wait for their moments.
+    pub(in crate::window) fn waits(&self, of: Option<usize>) -> Vec<Wait> {
         let mut waits = Vec::new();
         if let Some(slot) = self.first_to_speak() {
             let first = self.rules.end_of(slot.kept.window, slot.kept.ended);
-            waits.push(first.first_of(self.slots.len()));
+            waits.push(match of {
+                Some(of) => first.first_of(of),
+                None => first,
+            });
             waits.extend(self.rules.records_of(slot));
         }
-        waits.extend(self.pulses.told(|id, pulse| self.is_due(id, pulse)));
+        waits.extend(
+            self.pulses
+                .told("a window", |id, pulse| self.is_due(id, pulse)),
+        );
         waits
     }
 
@@ -31,7 +38,10 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
             let slot = self.slots.get(id)?;
             (slot.alarm == Some(at)).then_some(slot)
         });
-        let unsaid = slots.filter(|slot| !slot.kept.ended || slot.kept.unsaid > 0);
+        let unsaid = slots.filter(|slot| {
+            let has_it_all = !slot.kept.ended && slot.kept.state.is_some();
+            has_it_all || slot.kept.unsaid > 0
+        });
         unsaid.min_by_key(|slot| self.rules.speaks_at(slot.kept.window, slot.kept.ended))
     }
 

@@ -373,7 +373,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator
     }
 
     fn explain(&self, why: &mut Explanation) {
-        tell(self.waits(), why);
+        tell(self.waits(Some(self.slots.len())), why);
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {

@@ -281,8 +281,8 @@ where
             .map(|window| rules.end_of(window, false))
             .into_iter()
             .collect();
-        waits.extend(self.each.waits());
-        waits.extend(self.early.told(|number, _| {
+        waits.extend(self.each.waits(None));
+        waits.extend(self.early.told("the windows of a key", |number, _| {
             let entry = self.live.keys.get(number);
             entry.is_some_and(|entry| !entry.state.noted.slices.is_empty())
         }));
