@@ -10,7 +10,7 @@ mod lanes;
 mod large;
 mod late;
 mod panes;
-mod process;
+mod state;
 mod tables;
 mod times;
 mod windows;
