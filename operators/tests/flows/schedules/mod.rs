@@ -9,6 +9,7 @@ mod facts;
 mod lanes;
 mod large;
 mod late;
+mod lookups;
 mod panes;
 mod state;
 mod tables;
