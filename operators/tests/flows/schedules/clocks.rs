@@ -103,3 +103,39 @@ fn sessions() {
     let lane = |fact: &Fact| fact.id / 100;
     flow(Session::gap(millis(150)), rounded, lane).gives(expected);
 }
+
+#[test]
+fn they_speak_while_the_flow_runs() {
+    for seed in 0..20 {
+        let results = Collect::new();
+        let out = results.clone();
+        let flow = Flow::new("by-the-clock", move |flow| {
+            flow.source(
+                "numbers",
+                Generator::new(|n, _| n).with_rate(10).with_count(95),
+            )
+            .window_all(Tumbling::of(seconds(1)))
+            .processing_time()
+            .aggregate("per-second", count())
+            .map(|(), second| (second.window, second.value))
+            .sink("out", out.sink());
+        });
+        let seen = runtime::simulate(seed, async {
+            let running = flow.with_parallelism(2).start().await.unwrap();
+            runtime::sleep(millis(3_500)).await;
+            let seen = results.take();
+            running.join().await.unwrap();
+            seen
+        })
+        .unwrap();
+        assert!(
+            seen.len() >= 3,
+            "those that have ended have spoken: {seen:?}"
+        );
+        let all = seen.into_iter().chain(results.take());
+        let counts: Vec<u64> = all.map(|(_, count)| count).collect();
+        assert_eq!(counts.iter().sum::<u64>(), 95);
+        let whole = &counts[1..counts.len() - 1];
+        assert!(whole.iter().all(|count| *count == 10), "{counts:?}");
+    }
+}

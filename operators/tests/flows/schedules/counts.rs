@@ -1,11 +1,9 @@
 //! Windows that go by the number of records. A key's records come from one partition, so in one order.
 
-use std::collections::BTreeMap;
-
 use millstream::operators::{Every, Global, Timing, Trigger};
 use millstream::prelude::*;
 
-use super::facts::{Fact, facts, timed};
+use super::facts::{Fact, by_own_key, timed};
 use crate::seeds::{EverySeed, every_seed};
 
 /// Key, timing, number, how many, and their sum.
@@ -16,12 +14,11 @@ fn row(said: WindowResult<u64, (u64, i64)>) -> Row {
     (said.key, said.pane.timing, said.pane.number, count, sum)
 }
 
-fn by_key() -> BTreeMap<u64, Vec<i64>> {
-    let mut all = BTreeMap::<_, Vec<i64>>::new();
-    for fact in facts() {
-        all.entry(fact.own).or_default().push(fact.value);
-    }
-    all
+/// Each key's values, in the order in which they come.
+fn values() -> impl Iterator<Item = (u64, Vec<i64>)> {
+    let value = |fact: Fact| fact.value;
+    let all = by_own_key().into_iter();
+    all.map(move |(key, facts)| (key, facts.into_iter().map(value).collect()))
 }
 
 fn totals() -> impl Aggregate<Fact, State: Clone, Out = (u64, i64)> {
@@ -30,7 +27,7 @@ fn totals() -> impl Aggregate<Fact, State: Clone, Out = (u64, i64)> {
 
 /// Windows of `size` that begin every `slide` records; those that are not full at the end say what they have.
 fn count_windows(size: usize, slide: usize) {
-    let expected = by_key().into_iter().flat_map(|(key, values)| {
+    let expected = values().flat_map(|(key, values)| {
         let begins = (0..values.len()).step_by(slide);
         let windows = begins.map(|begin| {
             let window = &values[begin..values.len().min(begin + size)];
@@ -67,7 +64,7 @@ fn that_overlap() {
 
 #[test]
 fn global_with_a_trigger() {
-    let expected = by_key().into_iter().flat_map(|(key, values)| {
+    let expected = values().flat_map(|(key, values)| {
         let early = (3..=values.len()).step_by(3);
         let early = early.map(|count| (Timing::Early, count));
         let all = early.chain([(Timing::OnTime, values.len())]);

@@ -48,6 +48,15 @@ pub(super) fn facts() -> Vec<Fact> {
     (0..LANES).flat_map(of_lane).collect()
 }
 
+/// All by their own keys, each key's in the order in which they come.
+pub(super) fn by_own_key() -> BTreeMap<u64, Vec<Fact>> {
+    let mut all = BTreeMap::<_, Vec<Fact>>::new();
+    for fact in facts() {
+        all.entry(fact.own).or_default().push(fact);
+    }
+    all
+}
+
 /// Of another three lanes, many: of 400 keys, a second apart in each lane; others for each `side`.
 pub(super) fn many(side: u64) -> Vec<Vec<Fact>> {
     let fact = |lane: u64, n: u64| {

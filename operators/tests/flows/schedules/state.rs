@@ -8,7 +8,7 @@ use millstream::operators::{ListState, MapState, Process, Timer, Ttl, Turn, Valu
 use millstream::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Fact, facts, in_time, lanes};
+use super::facts::{Fact, by_own_key, facts, in_time, lanes};
 use crate::seeds::{EverySeed, every_seed};
 
 /// What of a key's records lives.
@@ -68,19 +68,10 @@ fn due(fact: &Fact) -> Duration {
 /// How long all of them take.
 const ALL: Duration = millis(900);
 
-/// Each key's records, in their order.
-fn by_key() -> BTreeMap<u64, Vec<Fact>> {
-    let mut all = BTreeMap::<_, Vec<Fact>>::new();
-    for fact in facts() {
-        all.entry(fact.own).or_default().push(fact);
-    }
-    all
-}
-
 /// What each record recalls, if all lives for so long by the time that `time` says.
 fn naive(time: fn(&Fact) -> i64, ttl: i64) -> Vec<Recalled> {
     let mut all = Vec::new();
-    for facts in by_key().into_values() {
+    for facts in by_own_key().into_values() {
         // Each value, and the map's entries: until when they live.
         let mut last: Option<(u64, i64)> = None;
         let mut by_value = BTreeMap::<i64, (u64, i64)>::new();
@@ -181,7 +172,7 @@ impl Process<u64, Fact> for Remind {
 fn timers_of_both_clocks() {
     let mut expected = Vec::new();
     let end = facts().iter().map(due_millis).max().unwrap();
-    for (key, facts) in by_key() {
+    for (key, facts) in by_own_key() {
         let mut of_time = BTreeMap::<Timestamp, BTreeSet<u64>>::new();
         for fact in &facts {
             of_time.entry(fact.time()).or_default().insert(fact.id);
