@@ -21,6 +21,8 @@ pub(super) struct Deadlines {
     last_opened: Option<i64>,
     /// Emptied buckets, to be filled again.
     spare: Vec<Vec<(Timestamp, u32)>>,
+    /// How many there are in all.
+    len: usize,
 }
 
 /// Emptied buckets that are kept: enough for those that fill at the same time.
@@ -35,11 +37,39 @@ impl Deadlines {
             opened: BinaryHeap::new(),
             last_opened: None,
             spare: Vec::new(),
+            len: 0,
         }
+    }
+
+    /// How many there are, with those that are out of date.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Keeps those that `is_live` says it of, each once.
+    pub(super) fn sweep(&mut self, is_live: impl Fn(Timestamp, u32) -> bool) {
+        let sweep = |all: &mut Vec<(Timestamp, u32)>| {
+            all.retain(|&(deadline, number)| is_live(deadline, number));
+            all.sort_unstable();
+            all.dedup();
+            all.shrink_to(2 * all.len());
+            all.len()
+        };
+        let opened = std::mem::take(&mut self.opened).into_iter();
+        let mut opened = opened.map(|Reverse(due)| due).collect();
+        self.len = sweep(&mut opened);
+        self.opened = opened.into_iter().map(Reverse).collect();
+        self.buckets.retain(|_, due| {
+            let left = sweep(due);
+            self.len += left;
+            left > 0
+        });
     }
 
     /// `number` is due when time has passed `deadline`.
     pub(super) fn add(&mut self, deadline: Timestamp, number: u32) {
+        self.len += 1;
         let bucket = self.bucket(deadline);
         if self.last_opened.is_some_and(|opened| bucket <= opened) {
             self.opened.push(Reverse((deadline, number)));
@@ -59,6 +89,7 @@ impl Deadlines {
             if let Some(&Reverse((deadline, number))) = self.opened.peek() {
                 if until.is_none_or(|until| deadline < until) {
                     self.opened.pop();
+                    self.len -= 1;
                     return Some((deadline, number));
                 }
                 return None;
@@ -145,6 +176,7 @@ mod tests {
                 prop_assert_eq!(deadlines.least(|deadline, number| odd((deadline, number))), least);
                 prop_assert_eq!(deadlines.earliest().is_some(), first.is_some());
                 prop_assert!(deadlines.earliest() <= first);
+                prop_assert_eq!(deadlines.len(), naive.len());
             }
             naive.sort_unstable();
             let left: Vec<_> = std::iter::from_fn(|| deadlines.pop(None)).collect();

@@ -12,7 +12,8 @@ use crate::waits::LOOKED_AT;
 /// State of type `S` for each key, and when the key is due.
 ///
 /// Keys have numbers while they are here, so that those due are found without hashing. No step of time looks at keys
-/// that are not due.
+/// that are not due. A deadline that no longer counts stays listed until it comes, or until those are many: then they
+/// are swept out, so that what is listed is bounded by the keys.
 pub(super) struct DueKeys<K, S> {
     keys: KeySlots<K, Dated<S>>,
     deadlines: Deadlines,
@@ -24,6 +25,9 @@ struct Dated<S> {
     /// When the key is due next. A deadline that is not this one is out of date.
     due: Option<Timestamp>,
 }
+
+/// So many deadlines that are out of date are too few to be swept out.
+const OUT_OF_DATE: usize = 1_024;
 
 impl<K: Eq, S: Default> DueKeys<K, S> {
     /// `width`: that of the buckets of [`Deadlines`].
@@ -62,6 +66,7 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
     /// Forgets a key.
     pub(super) fn remove(&mut self, number: u32) {
         self.keys.remove(number);
+        self.sweep();
     }
 
     /// Has a key due when time has passed `deadline`, or before.
@@ -72,7 +77,24 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
         {
             state.due = Some(deadline);
             self.deadlines.add(deadline, number);
+            self.sweep();
         }
+    }
+
+    /// Drops the deadlines that are out of date, once they are many.
+    #[inline]
+    fn sweep(&mut self) {
+        if self.deadlines.len() > 2 * self.keys.len() + OUT_OF_DATE {
+            self.sweep_all();
+        }
+    }
+
+    #[cold]
+    fn sweep_all(&mut self) {
+        self.deadlines.sweep(|deadline, number| {
+            let entry = self.keys.get(number);
+            entry.is_some_and(|entry| entry.state.due == Some(deadline))
+        });
     }
 
     /// The next key that is due now that time has come to `until`; with `None`, when time has ended, any key.
@@ -115,5 +137,53 @@ impl<K: Eq, S: Default> DueKeys<K, S> {
     pub(super) fn iter(&self) -> impl Iterator<Item = (KeyHash, &K, &S)> {
         let entries = self.keys.iter().map(|(_, entry)| entry);
         entries.map(|Entry { hash, key, state }| (*hash, key, &state.state))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::at;
+
+    const STAY: u32 = 10;
+
+    fn place(keys: &mut DueKeys<u32, ()>, key: u32, deadline: i64) -> u32 {
+        let number = keys.place(KeyHash::of(&key), key);
+        keys.due_behind(number, at(deadline));
+        number
+    }
+
+    /// Some keys stay, while others come and go long before they are due, behind moments `deadline` says.
+    fn coming_and_going(deadline: impl Fn(i64) -> i64) {
+        let mut keys = DueKeys::new(100);
+        for key in 0..STAY {
+            place(&mut keys, key, 1_000_000 + i64::from(key));
+        }
+        for n in 0..20_000 {
+            let number = place(&mut keys, STAY + n as u32 % 3, deadline(n));
+            keys.remove(number);
+            assert!(keys.deadlines.len() <= 2 * keys.len() + OUT_OF_DATE);
+        }
+        let due = std::iter::from_fn(|| keys.next_due(Some(at(2_000_000))));
+        assert_eq!(due.collect::<Vec<_>>(), (0..STAY).collect::<Vec<_>>());
+        assert!(keys.deadlines.len() == 0 && keys.earliest().is_none());
+    }
+
+    #[test]
+    fn keys_that_are_forgotten_before_they_are_due_leave_nothing() {
+        coming_and_going(|n| 500_000 + n);
+        coming_and_going(|n| 500_000 - n);
+        coming_and_going(|_| 500_000);
+    }
+
+    #[test]
+    fn a_key_that_is_due_ever_earlier_has_few_deadlines() {
+        let mut keys = DueKeys::new(100);
+        for n in 0..20_000 {
+            place(&mut keys, 0, 1_000_000 - n);
+            assert!(keys.deadlines.len() <= 2 + OUT_OF_DATE);
+        }
+        assert_eq!(keys.next_due(None), Some(0));
+        assert_eq!(keys.next_due(None), None);
     }
 }

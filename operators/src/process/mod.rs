@@ -31,9 +31,10 @@ pub(crate) use operator::Processing;
 ///    [`on_timer`](Process::on_timer) when a timer it has set goes off; [`on_end`](Process::on_end) last.
 /// 2. Timers of event time go off when the watermark has come to them, before it is promised on; all that a
 ///    watermark sets off in the order of their times. A timer set meanwhile for a time the watermark has passed goes off in
-///    its place in that order.
+///    its place in that order. Timers that set each other for the same moment without end are an error.
 /// 3. Timers of processing time go off as soon as the wall clock has come to them and the task is free, in the order of
-///    their times. One that is set back makes none of them later ([processing time](Turn::processing_time) goes on), one
+///    their times: all that were due when it took them up, and those set meanwhile once it has looked at its input
+///    again. One that is set back makes none of them later ([processing time](Turn::processing_time) goes on), one
 ///    that is set forward makes them earlier. Behind a restart they go by what it shows then: if it was set back
 ///    meanwhile, they wait for it to come to their times.
 /// 4. When the input has ended, all timers of event time go off, in order, with those they set; timers of processing time

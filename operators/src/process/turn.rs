@@ -212,7 +212,13 @@ impl<K, U> Turn<'_, K, U> {
     }
 
     /// Sets a timer of this key. A moment that has passed is taken for now: it goes off with the next watermark, or as
-    /// soon as the task is free; in `on_timer`, before that round of timers is over.
+    /// soon as the task is free.
+    ///
+    /// In `on_timer` of event time, a moment the watermark has passed goes off before that watermark is over. (One that is
+    /// not later than the timer at hand is taken for the same: if they set each other for ever, the flow fails.) In that of
+    /// processing time, a moment that is not later than when this round of timers began is taken for one just behind it, and
+    /// goes off when the task has looked at all else: of a period that is shorter than its handling takes, or than the
+    /// task was held up, what was missed is not made up for.
     #[inline]
     pub fn set_timer(&mut self, timer: Timer) {
         let is_taken = match self.moment.phase {

@@ -135,6 +135,12 @@ impl Wheel {
         }
     }
 
+    /// How many others are listed for the tick of the one that was due last.
+    #[inline]
+    pub(crate) fn due_now(&self) -> usize {
+        self.due.len()
+    }
+
     /// Takes the first out of the lists that is due at `until` or before. If there is none, it is `until` now. It may
     /// have been taken down before.
     pub(crate) fn next_due(&mut self, until: u64) -> Option<Hung> {

@@ -58,7 +58,8 @@ impl BroadcastTable {
         self
     }
 
-    /// Sets how many records may wait in each replica until the table has loaded: one more, and the flow fails.
+    /// Sets how many records may wait in each replica until the table has loaded: one more, and the flow fails. (What is
+    /// restored into fewer replicas may be more; it counts.)
     #[must_use]
     pub fn with_waiting_up_to(mut self, most: usize) -> Self {
         self.most_waiting = most;
@@ -128,7 +129,10 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
                 key_of: key_of.clone(),
                 result_of: f.clone(),
             };
-            Box::new(TableJoin::<T, K, V, G, F>::new(settings, closures, replica))
+            let (index, of) = (replica.index, replica.parallelism);
+            Box::new(TableJoin::<T, K, V, G, F>::new(
+                settings, closures, index, of,
+            ))
         });
         let vertex = OperatorVertex::named(name, "table join", make)
             .with_port(PortMaker::moving::<U>())

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use millstream_engine::batch::AnyBatch;
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::{AnyPort, Outbox, Port};
-use millstream_engine::plan::Replica;
 use millstream_engine::state::{State, StateReader, StateWriter};
 use millstream_engine::time::{Frontier, Timestamp, Watermark};
 use millstream_engine::why::{Explanation, Until, Wait};
@@ -16,7 +15,7 @@ use super::{BroadcastTable, TableLoad};
 use crate::keyed::Key;
 
 /// The input of the table.
-const TABLE: usize = 1;
+pub(super) const TABLE: usize = 1;
 /// The name of what a replica saves.
 const SAVED: &str = "table";
 
@@ -53,7 +52,8 @@ impl<T: State, K: Key, V: State, G, F> TableJoin<T, K, V, G, F> {
     pub(super) fn new(
         settings: BroadcastTable,
         closures: Closures<G, F>,
-        replica: &Replica,
+        replica: usize,
+        parallelism: usize,
     ) -> Self {
         TableJoin {
             table: Table::new(settings),
@@ -63,19 +63,24 @@ impl<T: State, K: Key, V: State, G, F> TableJoin<T, K, V, G, F> {
             waiting: VecDeque::new(),
             lowest: None,
             watermark: None,
-            replica: replica.index,
-            parallelism: replica.parallelism,
+            replica,
+            parallelism,
         }
     }
 
-    fn wait(&mut self, record: T, time: Timestamp, is_late: bool) -> Result<()> {
-        if self.waiting.len() >= self.settings.most_waiting {
-            return Err(Error::user(format!(
-                "{} records wait for its table to load, and here is another: does its stream end? Else say when it has \
-                 loaded by `TableLoad::At`, or allow for more by `with_waiting_up_to`",
-                self.waiting.len()
-            )));
+    /// Whether one more may wait.
+    fn room_to_wait(&self) -> Result<()> {
+        if self.waiting.len() < self.settings.most_waiting {
+            return Ok(());
         }
+        Err(Error::user(format!(
+            "{} records wait for its table to load, and here is another: does its stream end? Else say when it has \
+             loaded by `TableLoad::At`, or allow for more by `with_waiting_up_to`",
+            self.waiting.len()
+        )))
+    }
+
+    fn wait(&mut self, record: T, time: Timestamp, is_late: bool) {
         if !is_late {
             self.lowest = Some(self.lowest.map_or(time, |lowest| lowest.min(time)));
         }
@@ -84,7 +89,6 @@ impl<T: State, K: Key, V: State, G, F> TableJoin<T, K, V, G, F> {
             is_late,
             record,
         });
-        Ok(())
     }
 
     /// Answers what waits, now that the table has loaded.
@@ -135,7 +139,8 @@ where
                 port.push((self.closures.result_of)(record.value, value), record.time);
             } else {
                 let is_late = watermark.is_some_and(|watermark| record.time < watermark);
-                self.wait(record.value, record.time, is_late)?;
+                self.room_to_wait()?;
+                self.wait(record.value, record.time, is_late);
             }
         }
         Ok(())
@@ -215,7 +220,8 @@ where
             }
             for (time, is_late, record) in waiting {
                 if number % self.parallelism == self.replica {
-                    self.wait(record, time, is_late)?;
+                    // However many: of fewer replicas each has more.
+                    self.wait(record, time, is_late);
                 }
                 number += 1;
             }

@@ -1,10 +1,17 @@
-use millstream_engine::harness::{Harness, Item};
+use std::ops::Range;
+
+use millstream_engine::batch::{AnyBatch, Batch, Record as Timed};
+use millstream_engine::harness::{Harness, Item, saved};
+use millstream_engine::operator::{Operator, Step};
+use millstream_engine::runtime::Instant;
+use millstream_engine::state::{StateReader, VertexState};
 use proptest::prelude::*;
 
+use super::operator::TABLE;
 use super::table::Table;
 use super::*;
 use crate::join::testing::{Came, came, or_dash};
-use crate::testing::{at, entry, given_in_time, given_within, script};
+use crate::testing::{at, collect, entry, given_in_time, given_within, outbox, script};
 
 /// Reads `key=value`, or `key=-` for a key that is taken out.
 fn update(text: &str) -> (String, Option<i64>) {
@@ -27,7 +34,12 @@ fn harness(settings: BroadcastTable) -> Harness {
                 format!("{key}{value}:{}", or_dash(found))
             },
         };
-        TableJoin::<Record, String, i64, _, _>::new(settings, closures, replica)
+        TableJoin::<Record, String, i64, _, _>::new(
+            settings,
+            closures,
+            replica.index,
+            replica.parallelism,
+        )
     })
     .with_input(entry)
     .with_input(update)
@@ -160,4 +172,49 @@ fn too_many_keys_or_waiting_records_stop_the_flow() {
         error.to_string().contains("2 records wait for its table"),
         "{error}"
     );
+}
+
+/// One that lets so many records wait.
+fn waiting_up_to(
+    most: usize,
+    index: usize,
+    parallelism: usize,
+) -> TableJoin<Record, String, i64, impl Fn(&Record) -> String, impl Fn(Record, Option<&i64>) -> i64>
+{
+    let closures = Closures {
+        key_of: |record: &Record| record.0.clone(),
+        result_of: |(_, value): Record, _: Option<&i64>| value,
+    };
+    let settings = BroadcastTable::up_to(1, TableLoad::AtEnd).with_waiting_up_to(most);
+    TableJoin::new(settings, closures, index, parallelism)
+}
+
+#[test]
+fn what_waited_in_many_replicas_waits_in_fewer() {
+    const EACH: i64 = 10;
+    let mut out = outbox::<i64>();
+    let records = |values: Range<i64>| {
+        let mut batch = Batch::new(Instant::from_nanos(0));
+        batch.records.extend(values.map(|value| Timed {
+            time: at(value),
+            value: ("a".to_owned(), value),
+        }));
+        AnyBatch::new(batch)
+    };
+    let mut whole = VertexState::default();
+    for index in 0..3 {
+        let mut replica = waiting_up_to(12, index as usize, 3);
+        let own = index * EACH..(index + 1) * EACH;
+        replica.on_batch(0, &mut records(own), &mut out).unwrap();
+        let state = saved(4, |state| replica.snapshot(state)).unwrap();
+        whole.pieces.extend(state.pieces);
+    }
+    let mut alone = waiting_up_to(12, 0, 1);
+    alone.restore(&StateReader::new(&whole, 4, 0, 1)).unwrap();
+    let more = alone.on_batch(0, &mut records(0..1), &mut out).unwrap_err();
+    assert!(more.to_string().contains("30 records wait"), "{more}");
+    assert_eq!(alone.on_input_end(TABLE, &mut out).unwrap(), Step::Done);
+    let (mut answered, _) = collect::<i64>(&mut out);
+    answered.sort_unstable();
+    assert_eq!(answered, (0..3 * EACH).collect::<Vec<_>>());
 }

@@ -15,8 +15,8 @@ use crate::process::state::KeyState;
 use crate::process::turn::{Phase, Turn};
 use crate::timer::TimeDomain;
 
-/// So many timers may each of those that are set at the end lead to, on average.
-const FOLLOWING: u64 = 1_000;
+/// So many timers may each of those that are set at the end, or go off at one moment, lead to, on average.
+pub(super) const FOLLOWING: u64 = 1_000;
 
 /// How far the end has come.
 pub(super) struct Ending<K, S> {

@@ -2,6 +2,7 @@
 
 mod ending;
 mod kept;
+mod same_moment;
 mod saved;
 
 use std::marker::PhantomData;
@@ -25,6 +26,7 @@ use crate::timer::{Hung, Ticks, TimeDomain, Wheel};
 use crate::waits::LOOKED_AT;
 use ending::Ending;
 use kept::Kept;
+use same_moment::SameMoment;
 
 /// One replica: a process, its keys and their timers.
 pub(crate) struct Processing<K, T, P: Process<K, T>> {
@@ -37,6 +39,9 @@ pub(crate) struct Processing<K, T, P: Process<K, T>> {
     pub(super) wheels: [Wheel; 2],
     /// The last one whose timers have all gone off.
     watermark: Option<Timestamp>,
+    /// Until when timers of processing time go off in this round, if one is under way.
+    round: Option<u64>,
+    same_moment: SameMoment,
     ending: Ending<K, P::State>,
     noted: Noted,
     of: PhantomData<fn(T)>,
@@ -52,6 +57,8 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             late,
             keys: KeySlots::new(),
             watermark: None,
+            round: None,
+            same_moment: SameMoment::default(),
             ending: Ending::not_yet(),
             noted: Noted::default(),
             of: PhantomData,
@@ -161,13 +168,16 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
                 return Ok(Step::Done);
             };
             let time = self.ticks.time(hung.tick);
-            moment.first_ticks[domain as usize] = hung.tick;
             let timer = match domain {
                 TimeDomain::EventTime => {
                     (moment.time, moment.clocks.event_time) = (time, time);
+                    moment.first_ticks[domain as usize] = hung.tick;
                     Timer::EventTime(time)
                 }
-                TimeDomain::ProcessingTime => Timer::ProcessingTime(time),
+                TimeDomain::ProcessingTime => {
+                    moment.first_ticks[domain as usize] = until.saturating_add(1);
+                    Timer::ProcessingTime(time)
+                }
             };
             self.turn_at(hung, timer, moment, port)?;
             if port.is_full() {
@@ -175,6 +185,17 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
             }
         }
         Ok(Step::More)
+    }
+
+    /// Gives their turn to the keys whose timers of processing time are due when the round begins. Those set meanwhile
+    /// come in the next one, or timers set for now would let the task do nothing else.
+    pub(in crate::process) fn tick(&mut self, now: Timestamp, out: &mut Outbox) -> Result<Step> {
+        let until = *self.round.get_or_insert(self.ticks.until(now));
+        let step = self.go_off(TimeDomain::ProcessingTime, until, self.moment(out), out)?;
+        if step == Step::Done {
+            self.round = None;
+        }
+        Ok(step)
     }
 
     /// A key has its turn, if it still hangs there: its timer of that tick goes off, or its state expires, or it has come
@@ -196,6 +217,11 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Processing<K, T, P> {
         }
         if timers.cancel(domain, tick) {
             self.ending.goes_off(&self.vertex)?;
+            if domain == TimeDomain::EventTime {
+                let others = self.wheels[domain as usize].due_now();
+                let moment = (tick, timer.time());
+                self.same_moment.goes_off(moment, others, &self.vertex)?;
+            }
             let mut turn = Turn {
                 key: &entry.key,
                 hash: entry.hash,
@@ -274,8 +300,7 @@ impl<K: Key, T: Send + 'static, P: Process<K, T>> Operator for Processing<K, T, 
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
-        let until = self.ticks.until(out.processing_time());
-        let step = self.go_off(TimeDomain::ProcessingTime, until, self.moment(out), out)?;
+        let step = self.tick(out.processing_time(), out)?;
         self.noted.tell(out);
         Ok(step)
     }

@@ -232,7 +232,7 @@ impl Naive {
                         self.processing.pop_first();
                         let event = Event::Timer(Timer::ProcessingTime(at(time)));
                         let stamp = self.watermark.unwrap_or(now);
-                        self.turn(key, event, stamp, (self.passed(), time));
+                        self.turn(key, event, stamp, (self.passed(), now + 1));
                     }
                 }
             }

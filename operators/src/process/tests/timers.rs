@@ -120,7 +120,7 @@ pub(in crate::process) fn under_test<P: Process<String, i64>>(
 }
 
 #[test]
-fn timers_that_set_each_other_for_ever_let_the_task_go_on() {
+fn timers_that_set_each_other_for_one_moment_for_ever_are_an_error() {
     let process = Endless {
         after: 0,
         minds_the_end: false,
@@ -129,12 +129,81 @@ fn timers_that_set_each_other_for_ever_let_the_task_go_on() {
     operator
         .on_batch(0, &mut batch([("a".to_owned(), 0i64, 0)]), &mut out)
         .unwrap();
-    for _ in 0..3 {
-        assert_eq!(
-            operator.on_watermark(watermark(5), &mut out).unwrap(),
-            Step::More
-        );
+    let mut steps = std::iter::repeat_with(|| operator.on_watermark(watermark(5), &mut out));
+    let error = steps.by_ref().take(100).find_map(Result::err).unwrap();
+    let error = error.to_string();
+    assert!(error.contains("setting timers for that moment"), "{error}");
+}
+
+/// Sets a timer for now whenever it is called, of the domain at hand; so many times.
+#[derive(Clone)]
+struct Again {
+    domain: fn(&Turn<'_, String, u64>) -> Timer,
+    times: u64,
+}
+
+impl Process<String, i64> for Again {
+    type State = u64;
+    type Out = u64;
+
+    fn on_record(&self, _: i64, _: &mut u64, turn: &mut Turn<'_, String, u64>) {
+        turn.set_timer((self.domain)(turn));
     }
+
+    fn on_timer(&self, _: Timer, so_far: &mut u64, turn: &mut Turn<'_, String, u64>) {
+        *so_far += 1;
+        if *so_far < self.times {
+            turn.set_timer((self.domain)(turn));
+        } else {
+            turn.emit(std::mem::take(so_far));
+        }
+    }
+}
+
+#[test]
+fn a_timer_may_set_the_next_for_its_own_moment_many_times() {
+    let process = Again {
+        domain: |turn| Timer::EventTime(turn.time()),
+        times: 2_000,
+    };
+    harness(process)
+        .check(&["a=0@5 b=0@5 ^7 |"], &["a=2000@5 b=2000@5 ^7 |"])
+        .unwrap();
+}
+
+#[test]
+fn a_timer_set_for_now_by_another_waits_for_the_next_round() {
+    let process = Again {
+        domain: |turn| Timer::ProcessingTime(turn.processing_time()),
+        times: 3,
+    };
+    harness(process)
+        .check(&["a=0@0 ~1 ~2 ~3 ~4 |"], &["a=3@3 |"])
+        .unwrap();
+}
+
+#[test]
+fn a_round_of_timers_ends_though_the_clock_goes_on_and_all_are_set_anew() {
+    const KEYS: i64 = 10_000;
+    let process = Again {
+        domain: |turn| Timer::ProcessingTime(turn.processing_time()),
+        times: u64::MAX,
+    };
+    let (mut operator, mut out) = under_test(process);
+    let records = (0..KEYS).map(|n| (n.to_string(), 0i64, 0));
+    operator.on_batch(0, &mut batch(records), &mut out).unwrap();
+    let mut now = operator.next_timer().unwrap().as_micros();
+    for _ in 0..3 {
+        let began = now;
+        while operator.tick(at(now), &mut out).unwrap() == Step::More {
+            now += 1;
+            assert!(now < began + 5, "the round has no end");
+        }
+        assert!(operator.next_timer() > Some(at(began)));
+        now += 1;
+    }
+    let calls = operator.keys.iter().map(|(_, entry)| entry.state.state);
+    assert_eq!(calls.sum::<u64>(), 3 * KEYS as u64);
 }
 
 #[test]
