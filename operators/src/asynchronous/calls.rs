@@ -100,7 +100,7 @@ impl<R> Calls<R> {
     }
 
     /// A record whose call failed, with all its attempts, is left out and counted as bad. (Without this the flow
-    /// fails.)
+    /// fails; a [`lookup`](crate::Stream::lookup) gives the error to its closure, and counts it nowhere.)
     #[must_use]
     pub const fn skip_failures(mut self) -> Self {
         self.skips_failures = true;
