@@ -11,6 +11,9 @@ use crate::rate::{RateLimit, share};
 ///
 /// It starts with [`Ordered::up_to`] or [`Unordered::up_to`].
 ///
+/// A barrier (of a [snapshot](millstream_engine::execution::Execution::stop_with_snapshot), of a commit of positions)
+/// waits for the calls in flight, with all their retries and the pauses between: give them timeouts.
+///
 /// ```
 /// use millstream::operators::{RateLimit, Retry};
 /// use millstream::prelude::*;

@@ -29,7 +29,9 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     ///
     /// No more than two batches wait in each replica, of about a thousand records at the most. They are its state, with
     /// how far the rate is used up: a checkpoint saves them and does not wait for them. (It does wait for the batches
-    /// that lie before it in the channel, like every record.)
+    /// that lie before it in the channel, like every record.) But once the source has ended, a barrier (of a
+    /// [snapshot](millstream_engine::execution::Execution::stop_with_snapshot), of a commit of positions) waits until all that
+    /// is held back has gone on at its rate, and the flow with it.
     ///
     /// The latency ledger keeps apart for how long a record waits here for its turn, as time held by design. What it waits
     /// before, in the channel, counts.

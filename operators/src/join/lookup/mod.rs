@@ -64,6 +64,8 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// An error that `f` is given is counted nowhere: what is to be made of it is up to `f`. Records that are left out by
     /// [`skip_failures`](Calls::skip_failures) are counted as bad.
     ///
+    /// A barrier (of a snapshot, of a commit of positions) waits for the calls in flight, with their retries and pauses.
+    ///
     /// The state is the cache, of a fixed number of answers in each replica; it is not saved. To have equal keys meet
     /// in one replica, and be asked for once, look up by [key](KeyedStream::lookup).
     ///
