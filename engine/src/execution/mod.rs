@@ -105,6 +105,11 @@ impl Execution {
         self.handle.stop();
     }
 
+    /// Stops at once; see [`ExecutionHandle::kill`]. ([`join`](Execution::join) gives the report.)
+    pub fn kill(&self) {
+        self.handle.kill();
+    }
+
     /// What runs.
     pub fn plan(&self) -> &Plan {
         &self.plan
