@@ -160,7 +160,8 @@ impl Every {
         records: None,
     };
 
-    /// When the watermark passes a multiple of `period`. (In windows of processing time: when that does.)
+    /// When the watermark passes a multiple of `period`. (In windows of processing time: when that does.) The first
+    /// watermark passes one too, whatever it is: so the first record gives an early pane at once.
     ///
     /// ```
     /// # use millstream::prelude::*;
