@@ -186,6 +186,8 @@ impl<T> Repeats<T> for Once {
     }
 }
 
+// Else the compiler would say of what is not `Clone` only that.
+#[diagnostic::do_not_recommend]
 impl<T: Clone> Repeats<T> for Repeated {
     fn keep(record: &T) -> Option<T> {
         Some(record.clone())
