@@ -65,8 +65,8 @@ impl Flow {
         }
     }
 
-    /// Sets how many replicas each vertex has that does not say otherwise (default: the machine's cores; at
-    /// least 1).
+    /// Sets how many replicas each vertex has that does not say otherwise (default: the machine's cores, 128
+    /// at the most; 1 to 1,024). A keyed vertex can have as many as there are [shards](Flow::with_shards).
     #[must_use]
     pub fn with_parallelism(mut self, parallelism: usize) -> Self {
         self.settings.parallelism = parallelism;
@@ -74,7 +74,7 @@ impl Flow {
     }
 
     /// Sets into how many shards the key space is cut: the most replicas a keyed vertex can ever have
-    /// (default 128; 1 to 65,536). Fixed for the life of the flow's state.
+    /// (default 128; 1 to 65,536). More are refused when the flow starts. Fixed for the life of the flow's state.
     #[must_use]
     pub fn with_shards(mut self, shards: u32) -> Self {
         self.settings.shards = shards;

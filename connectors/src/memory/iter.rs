@@ -26,17 +26,42 @@ where
     I::IntoIter: Send + 'static,
     I::Item: Send + 'static,
 {
-    FromIter(items.into_iter())
+    FromIter {
+        items: items.into_iter(),
+        one_by_one: false,
+    }
 }
 
 /// See [`from_iter`].
 #[derive(Clone, Debug)]
-pub struct FromIter<I>(I);
+pub struct FromIter<I> {
+    items: I,
+    one_by_one: bool,
+}
+
+impl<I> FromIter<I> {
+    /// Each item is a batch of its own, so that a watermark can go behind each: for tests of what late records do, or of
+    /// what comes between two. (Watermarks go between batches, and the items of a short iterator are else in one.)
+    ///
+    /// ```
+    /// use millstream_connectors::memory::from_iter;
+    ///
+    /// let seconds = from_iter([5, 20, 7]).one_by_one(); // 7 is late for 20
+    /// ```
+    #[must_use]
+    pub fn one_by_one(self) -> Self {
+        FromIter {
+            one_by_one: true,
+            ..self
+        }
+    }
+}
 
 /// Reads a [`FromIter`].
 #[derive(Debug)]
 pub struct IterReader<I> {
     items: I,
+    one_by_one: bool,
     taken: u64,
 }
 
@@ -61,13 +86,17 @@ where
             Some(position) => count_of(position)?,
             None => 0,
         };
-        let mut items = self.0;
+        let mut items = self.items;
         if let Some(last) = taken.checked_sub(1) {
             let last = usize::try_from(last).unwrap_or(usize::MAX);
             // What there is no more of is simply the end.
             let _ = items.nth(last);
         }
-        Ok(vec![IterReader { items, taken }])
+        Ok(vec![IterReader {
+            items,
+            one_by_one: self.one_by_one,
+            taken,
+        }])
     }
 }
 
@@ -89,6 +118,10 @@ where
     type Out = I::Item;
 
     async fn read(&mut self, intake: &mut Intake<Self::Out>) -> Result<Read> {
+        if self.one_by_one {
+            // Whoever has to wait for a reader sends what it has.
+            runtime::yield_now().await;
+        }
         intake.begin(PartitionId::ONLY, runtime::now());
         while !intake.is_full() {
             let Some(item) = self.items.next() else {
@@ -96,6 +129,9 @@ where
             };
             self.taken += 1;
             intake.push(item);
+            if self.one_by_one {
+                break;
+            }
         }
         Ok(Read::More)
     }
@@ -111,6 +147,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use millstream_engine::runtime::block_on;
 
     async fn open(setup: SourceSetup) -> IterReader<std::ops::Range<usize>> {
@@ -142,6 +179,22 @@ mod tests {
 
             setup.positions.as_mut().unwrap()[0].state = b"?".into();
             assert!(from_iter(0..1).open(setup).await.is_err());
+        });
+    }
+
+    #[test]
+    fn one_by_one_each_waits_for_the_one_before_to_be_sent() {
+        block_on(async {
+            let source = from_iter(0..3).one_by_one();
+            let opened = source.open(SourceSetup::first("numbers", 1)).await;
+            let (mut reader, mut intake) = (opened.unwrap().remove(0), Intake::new());
+            for n in 0..3 {
+                // A reader that has something at once is read on, and the task gathers; one that is given up loses nothing.
+                assert!(reader.read(&mut intake).now_or_never().is_none());
+                assert_eq!(reader.read(&mut intake).await.unwrap(), Read::More);
+                assert_eq!(intake.take_values(), [n]);
+            }
+            assert_eq!(reader.read(&mut intake).await.unwrap(), Read::End);
         });
     }
 }

@@ -78,6 +78,11 @@ impl Execution {
 
     /// Stops at a barrier: nothing is flushed out of windows; the snapshot holds all that is under way.
     ///
+    /// A barrier, be it of a snapshot or of a commit of positions, waits for what is in flight before it: for asynchronous
+    /// calls, with all their retries and the pauses between them, and for what throttles and delays hold back whose
+    /// source has ended. Meanwhile what is behind them waits too. (What is held back before the source has ended is saved,
+    /// not waited for.)
+    ///
     /// # Errors
     /// As [`join`](Execution::join), and if the flow came to its end before the barrier did.
     pub async fn stop_with_snapshot(self) -> Result<(Snapshot, Report)> {
@@ -98,6 +103,11 @@ impl Execution {
     /// Stops gracefully; see [`ExecutionHandle::stop`].
     pub fn stop(&self) {
         self.handle.stop();
+    }
+
+    /// Stops at once; see [`ExecutionHandle::kill`]. ([`join`](Execution::join) gives the report.)
+    pub fn kill(&self) {
+        self.handle.kill();
     }
 
     /// What runs.

@@ -6,14 +6,17 @@ use crate::error::{Error, Result};
 use crate::latency::LatencySettings;
 use crate::plan::check_parallelism;
 
+/// Shards of a flow that does not say otherwise.
+const SHARDS: u32 = 128;
+
 /// How a flow runs. Every field has a default that is good for most.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Replicas of each vertex that does not say otherwise (default: the machine's cores).
+    /// Replicas of each vertex that does not say otherwise (default: the machine's cores, 128 at the most).
     pub parallelism: usize,
-    /// Into how many shards the key space is cut: the most replicas a keyed vertex can ever have
-    /// (default 128). Part of every snapshot; fixed for the life of a flow's state.
+    /// Into how many shards the key space is cut: the most replicas a keyed vertex can ever have, and
+    /// more are refused at the start (default 128). Part of every snapshot; fixed for the life of a flow's state.
     pub shards: u32,
     /// Batches a channel between two tasks holds before its sender waits (default 8).
     pub channel_batches: usize,
@@ -33,8 +36,9 @@ impl Default for Settings {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Settings {
-            parallelism: cores,
-            shards: 128,
+            // No more than there are shards, or a keyed vertex could not have so many.
+            parallelism: cores.min(SHARDS as usize),
+            shards: SHARDS,
             channel_batches: 8,
             idle_after: Some(Duration::from_secs(5)),
             alignment: None,

@@ -34,6 +34,7 @@ pub(super) async fn start(
 ) -> Result<Execution> {
     settings.check()?;
     let plan = Arc::new(Plan::of(&mut graph, name, settings.parallelism)?);
+    plan.check_shards(settings.shards)?;
     if let Some(snapshot) = restored {
         plan.check_snapshot(snapshot, settings.shards)?;
     }

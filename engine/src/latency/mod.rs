@@ -11,7 +11,9 @@
 //!    code, queues and windows in between are all inside. A window's result counts from the arrival
 //!    of the record that completed it, and what a timer sets free from when the timer was due; how long records were held
 //!    back by design until then is a series of its own. So it is with all that waits by design: to be sorted, for a batch
-//!    to be full, in a delay, in a throttle.
+//!    to be full, in a delay, in a throttle. **So "arrival → handed over" does not hold the time a record was held by
+//!    design**: of one that lay 10 s in a throttle and was 1 ms on its way otherwise it says 1 ms, and the throttle's
+//!    "held by design" says 10 s.
 //! 3. **A figure is never understated.** A batch counts as its oldest record, a histogram's answer is the upper
 //!    end of its bucket (at most 0.1 % above the truth), and a percentile too fine for the number
 //!    of measurements behind it is not told at all. Only text is rounded, to three digits.

@@ -12,9 +12,11 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Measure {
-    /// A sink: from arrival in this process to being handed over to the outside.
+    /// A sink: from arrival in this process to being handed over to the outside, but for the time it was held by design
+    /// in between (in a window, a delay, a throttle): that is in [`Held`](Measure::Held) alone.
     HandedOver,
-    /// A sink: from arrival in this process to the outside's acknowledgement.
+    /// A sink: from arrival in this process to the outside's acknowledgement, again but for the time
+    /// it was held by design.
     Acknowledged,
     /// A sink: from the event, by its own timestamp, to being handed over.
     EventTime,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::graph::{Graph, VertexName};
-use super::{Body, Output, Plan, VertexId};
+use super::{Body, Output, Plan, PlanVertex, Route, VertexId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::Snapshot;
 
@@ -38,6 +38,21 @@ pub(super) fn check(graph: &mut Graph) -> Result<()> {
 }
 
 impl Plan {
+    /// Refuses replicas for which there are no keys: each shard of the key space is in one.
+    pub(crate) fn check_shards(&self, shards: u32) -> Result<()> {
+        let by_key = self.edges.iter().filter(|edge| edge.route == Route::ByKey);
+        let mut keyed = by_key.map(|edge| &self.vertices[edge.to]);
+        match keyed.find(|vertex| vertex.parallelism > shards as usize) {
+            None => Ok(()),
+            Some(PlanVertex {
+                name, parallelism, ..
+            }) => Err(Error::config(format!(
+                "`{name}` is asked for {parallelism} replicas, but goes by key, and the key space is cut into {shards} \
+                 shards: ask for {shards} replicas at most, or for more shards, by `.with_shards(…)`"
+            ))),
+        }
+    }
+
     /// Refuses a snapshot that does not fit the flow: nothing of it may be lost in silence.
     pub(crate) fn check_snapshot(&self, snapshot: &Snapshot, shards: u32) -> Result<()> {
         if snapshot.shards != shards {

@@ -11,6 +11,9 @@ use crate::rate::{RateLimit, share};
 ///
 /// It starts with [`Ordered::up_to`] or [`Unordered::up_to`].
 ///
+/// A barrier (of a [snapshot](millstream_engine::execution::Execution::stop_with_snapshot), of a commit of positions)
+/// waits for the calls in flight, with all their retries and the pauses between: give them timeouts.
+///
 /// ```
 /// use millstream::operators::{RateLimit, Retry};
 /// use millstream::prelude::*;
@@ -100,7 +103,7 @@ impl<R> Calls<R> {
     }
 
     /// A record whose call failed, with all its attempts, is left out and counted as bad. (Without this the flow
-    /// fails.)
+    /// fails; a [`lookup`](crate::Stream::lookup) gives the error to its closure, and counts it nowhere.)
     #[must_use]
     pub const fn skip_failures(mut self) -> Self {
         self.skips_failures = true;
@@ -183,6 +186,8 @@ impl<T> Repeats<T> for Once {
     }
 }
 
+// Else the compiler would say of what is not `Clone` only that.
+#[diagnostic::do_not_recommend]
 impl<T: Clone> Repeats<T> for Repeated {
     fn keep(record: &T) -> Option<T> {
         Some(record.clone())

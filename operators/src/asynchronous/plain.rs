@@ -27,6 +27,8 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Waiting must be left to the runtime (`runtime::sleep`, futures crates, async-std): a call that
     /// blocks its thread blocks the others too.
     ///
+    /// A barrier (of a snapshot, of a commit of positions) waits for the calls in flight, with their retries and pauses.
+    ///
     /// ```
     /// # use millstream::prelude::*;
     /// # let results = Collect::new();

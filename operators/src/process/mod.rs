@@ -119,6 +119,10 @@ pub trait Process<K, T>: Clone + Send + 'static {
     fn on_record(&self, record: T, state: &mut Self::State, turn: &mut Turn<'_, K, Self::Out>);
 
     /// A timer went off.
+    ///
+    /// One of event time may see state of records later than itself: watermarks go between batches, so it goes off behind
+    /// all records of the batch that let the watermark pass it, and each of them may have written. What is to be told as of
+    /// the timer's time is best kept with the times of its records.
     fn on_timer(&self, timer: Timer, state: &mut Self::State, turn: &mut Turn<'_, K, Self::Out>) {
         let _ = (timer, state, turn);
     }

@@ -15,7 +15,8 @@ use crate::timer::{KeyTimers, Ticks, TimeDomain};
 /// A key has one timer for each moment and time domain, however often it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
-    /// When the watermark comes to this moment: no earlier record follows.
+    /// When the watermark comes to this moment: no earlier record follows. Later ones may have been before: watermarks go
+    /// between batches, so a timer sees what all records of the batch have written, whatever their times.
     EventTime(Timestamp),
     /// When the wall clock comes to this moment.
     ProcessingTime(Timestamp),

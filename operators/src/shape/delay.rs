@@ -18,7 +18,9 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// before is not late behind it. The latency ledger keeps `by` apart, as time held by design.
     ///
     /// At the end, what waits is still given in its time, and the flow ends after that; a stop waits so long, too, once a
-    /// source has ended.
+    /// source has ended. So does then any barrier (of a
+    /// [snapshot](millstream_engine::execution::Execution::stop_with_snapshot), of a commit of positions), and the flow with
+    /// it.
     ///
     /// No more than `most` records wait, over all replicas together (each has an even share), and the rest of one batch
     /// in each; with that many the stream waits. So `most` is best no less than what comes in `by`; it is at least 1.

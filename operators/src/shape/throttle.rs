@@ -18,7 +18,8 @@ const ROOM: usize = 1_025;
 
 impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// Lets no more records through than `rate` says, by processing time, over all replicas together: each has an even
-    /// share. What is too fast for it waits, and by back-pressure what comes before it; nothing is dropped, the order
+    /// share. (A short stream may be in one replica, and so has one share: records are dealt to replicas by whole
+    /// batches.) What is too fast for it waits, and by back-pressure what comes before it; nothing is dropped, the order
     /// stays, and no watermark overtakes a record that waits. At the end, too, what waits goes on at its rate, and so it does
     /// when the flow is stopped gracefully: with 1,000 records read and one in ten seconds that is three hours. (A second
     /// signal stops it at once.)
@@ -29,7 +30,9 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     ///
     /// No more than two batches wait in each replica, of about a thousand records at the most. They are its state, with
     /// how far the rate is used up: a checkpoint saves them and does not wait for them. (It does wait for the batches
-    /// that lie before it in the channel, like every record.)
+    /// that lie before it in the channel, like every record.) But once the source has ended, a barrier (of a
+    /// [snapshot](millstream_engine::execution::Execution::stop_with_snapshot), of a commit of positions) waits until all that
+    /// is held back has gone on at its rate, and the flow with it.
     ///
     /// The latency ledger keeps apart for how long a record waits here for its turn, as time held by design. What it waits
     /// before, in the channel, counts.

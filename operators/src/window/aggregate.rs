@@ -61,8 +61,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     ///
     /// A record is late if the watermark has passed the end of its last window by the time it gets here. Watermarks go
     /// between batches, so the records of a batch are not late for each other: those of a short iterator never are. To see
-    /// a late record in a test, take a source that gives one at a time: a generator with a rate, which costs a simulation
-    /// no time, and one replica, for each has partitions and so a watermark of its own.
+    /// a late record in a test, let the iterator give each in a batch of its own, with `one_by_one`.
     ///
     /// ```
     /// # use millstream::prelude::*;
@@ -70,10 +69,8 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// # let too_late = Collect::new();
     /// # let (out, missed) = (results.clone(), too_late.clone());
     /// # let flow = Flow::new("docs", move |flow| {
-    /// let times = [5, 20, 3, 25];
-    /// let one_by_one = Generator::new(move |n, _| times[n as usize]).with_rate(10).with_count(4);
     /// let (counts, late) = flow
-    ///     .source("times", one_by_one)
+    ///     .source("times", from_iter([5, 20, 3, 25]).one_by_one())
     ///     .event_time(|at| Timestamp::from_secs(*at), Lateness::none())
     ///     .key_by(|_| ())
     ///     .window(Tumbling::of(seconds(10)))
@@ -81,7 +78,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// late.values().sink("missed", missed.sink());
     /// counts.map(|_, result| result.value).sink("out", out.sink());
     /// # });
-    /// let report = flow.with_parallelism(1).simulate(1)?;
+    /// let report = flow.with_parallelism(2).simulate(1)?;
     /// assert_eq!(results.take(), [1, 2]);
     /// assert_eq!((too_late.take(), report.late()), (vec![3], 1));
     /// # Ok::<(), millstream::Error>(())

@@ -146,8 +146,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     /// # let results = Collect::new();
     /// # let out = results.clone();
     /// # let flow = Flow::new("docs", move |flow| {
-    /// let times = [5, 20, 7];
-    /// flow.source("times", Generator::new(move |n, _| times[n as usize]).with_rate(10).with_count(3))
+    /// flow.source("times", from_iter([5, 20, 7]).one_by_one())
     ///     .event_time(|at| Timestamp::from_secs(*at), Lateness::none())
     ///     .key_by(|_| ())
     ///     .window(Tumbling::of(seconds(10)))
@@ -157,7 +156,7 @@ impl<K: Key, T: Send + 'static, W: WindowAssigner> WindowedStream<K, T, W> {
     ///     .map(|result| (result.window.start.as_millis(), result.pane.timing, result.value))
     ///     .sink("out", out.sink());
     /// # });
-    /// # flow.with_parallelism(1).simulate(1)?;
+    /// # flow.with_parallelism(2).simulate(1)?;
     /// # use millstream::operators::Timing::{Late, OnTime};
     /// assert_eq!(results.take(), [(0, OnTime, 1), (0, Late, 2), (20_000, OnTime, 1)]);
     /// # Ok::<(), millstream::Error>(())

@@ -81,6 +81,9 @@ impl Trigger {
 
     /// As well whenever `every` says so before the watermark has passed the window's end.
     ///
+    /// The pane on time comes even when nothing is new since the last early one, and then says the same: whoever waits for
+    /// the window's end hears of it. ([`Trigger::every`] says nothing then.)
+    ///
     /// [`Trigger`] has an example.
     #[must_use]
     pub const fn early(mut self, every: Every) -> Self {
@@ -157,7 +160,8 @@ impl Every {
         records: None,
     };
 
-    /// When the watermark passes a multiple of `period`. (In windows of processing time: when that does.)
+    /// When the watermark passes a multiple of `period`. (In windows of processing time: when that does.) The first
+    /// watermark passes one too, whatever it is: so the first record gives an early pane at once.
     ///
     /// ```
     /// # use millstream::prelude::*;

@@ -92,6 +92,32 @@ fn sizes_must_be_something() {
 }
 
 #[test]
+fn a_keyed_vertex_has_no_more_replicas_than_there_are_shards() {
+    let flow = |shards| {
+        let flow = Flow::new("wide", |flow| {
+            let sums = numbers(flow).key_by(|n| n % 2);
+            sums.fold("sums", 0, |sum, n| *sum += n).discard();
+        });
+        flow.with_shards(shards)
+    };
+    let error = (flow(8).with_parallelism(9).simulate(1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let told = error.to_string();
+    assert!(
+        told.contains("`sums`") && told.contains("8 shards"),
+        "{told}"
+    );
+    flow(8).with_parallelism(8).simulate(1).unwrap();
+
+    // What has no key may have more.
+    let free = Flow::new("free", |flow| {
+        numbers(flow).rebalance().map(|n| n + 1).discard();
+    });
+    let free = free.with_shards(8).with_parallelism(9);
+    free.simulate(1).unwrap();
+}
+
+#[test]
 fn windows_must_be_something_and_speak_now_and_then() {
     let told = mistake(|flow| {
         let keyed = |name: &str| {

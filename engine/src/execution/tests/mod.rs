@@ -377,7 +377,7 @@ fn a_slow_sink_holds_the_source_back() {
         let written = out.into.lock().unwrap().len() as u64;
         // Two batches in the channel, one in hand on each side, one in the making.
         assert!(read - written <= 6 * 1024, "{read} read, {written} written");
-        running.handle().kill();
+        running.kill();
         assert_eq!(running.join().await.unwrap().ended, Ended::Killed);
     })
     .unwrap();

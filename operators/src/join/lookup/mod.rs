@@ -61,6 +61,11 @@ impl<T: Send + 'static, P: Pipe<Out = T>> Stream<T, P> {
     /// [rate](Calls::with_rate_limit) counts calls, not records; [`Ordered::up_to`](crate::Ordered::up_to), as everywhere, the
     /// records that wait. Those whose answer is known keep their order too.
     ///
+    /// An error that `f` is given is counted nowhere: what is to be made of it is up to `f`. Records that are left out by
+    /// [`skip_failures`](Calls::skip_failures) are counted as bad.
+    ///
+    /// A barrier (of a snapshot, of a commit of positions) waits for the calls in flight, with their retries and pauses.
+    ///
     /// The state is the cache, of a fixed number of answers in each replica; it is not saved. To have equal keys meet
     /// in one replica, and be asked for once, look up by [key](KeyedStream::lookup).
     ///

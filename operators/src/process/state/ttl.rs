@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use millstream_engine::time::{Timestamp, whole_micros};
 
-/// How long state lives, and by which clock: "time to live". It begins anew with each write.
+/// How long state lives, and by which clock: "time to live". It begins anew with each write, but for one of an
+/// earlier time (of a record that came late, or out of order), which makes no life shorter: a value lives until the latest
+/// of the ends that its writes gave it.
 ///
 /// What has lived so long is not seen any more, and is dropped as soon as its clock gets there, whether its key is heard
 /// of again or not.
