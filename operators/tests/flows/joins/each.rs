@@ -8,7 +8,9 @@ use millstream::operators::{
 use millstream::prelude::*;
 use millstream::runtime;
 
-use super::{Rates, Record, all, looked_up, name_of, pair, pairs, sides, within};
+use super::{
+    GAP, Rates, Record, all, looked_up, name_of, pair, pairs, pairs_in_sessions, sides, within,
+};
 use crate::seeds::varied;
 
 /// Of the windows, in seconds.
@@ -83,32 +85,14 @@ fn window_joins() {
 
 #[test]
 fn session_joins() {
-    const GAP: i64 = 10;
     let (lefts, rights) = all();
-    let mut expected = Vec::new();
-    for key in 0..3 {
-        let of_key = |records: &[Record]| -> Vec<Record> {
-            let records = records.iter().filter(|record| record.0 == key);
-            records.copied().collect()
-        };
-        let (lefts, rights) = (of_key(&lefts), of_key(&rights));
-        let mut times: Vec<i64> = lefts.iter().chain(&rights).map(|record| record.2).collect();
-        times.sort_unstable();
-        // How many sessions were over before a time.
-        let over = |time| {
-            let gaps = times.windows(2).filter(|pair| pair[1] - pair[0] >= GAP);
-            gaps.filter(|pair| pair[1] <= time).count()
-        };
-        expected.extend(pairs("full", &lefts, &rights, (true, true), &|l, r| {
-            over(l) == over(r)
-        }));
-    }
-    assert!(expected.iter().any(|row| row.contains('-')) && expected.len() > 10);
+    let expected = pairs_in_sessions("full", &lefts, &rights);
     check(
         |_, l, r| {
             let l = l.key_by(|record| record.0);
-            let gap = Session::gap(seconds(GAP as u64));
-            let full = l.full_join("full", r, gap, |_, l, r| pair("full", l, r));
+            let full = l.full_join("full", r, Session::gap(seconds(GAP as u64)), |_, l, r| {
+                pair("full", l, r)
+            });
             united([full])
         },
         expected,

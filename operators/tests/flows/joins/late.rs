@@ -119,6 +119,21 @@ fn of_window_joins() {
 }
 
 #[test]
+fn of_joins_of_sessions() {
+    check(
+        |_| true,
+        Counts::Given,
+        |left, right| {
+            let gap = Session::gap(seconds(8));
+            let (pairs, late) = left.join_with_late("pairs", right, gap, |_, l, r| {
+                Some(numbers(l.into_iter().chain(r)))
+            });
+            (pairs, late.map(|_, late| number(&late)).erase())
+        },
+    );
+}
+
+#[test]
 fn of_interval_joins() {
     check(
         |_| true,

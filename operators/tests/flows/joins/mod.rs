@@ -134,3 +134,30 @@ fn within(all: &[Record], start: i64, size: i64) -> Vec<Record> {
     let within = |record: &&Record| (start..start + size).contains(&record.2);
     all.iter().filter(within).copied().collect()
 }
+
+/// Of sessions, in seconds.
+const GAP: i64 = 10;
+
+/// What a full join by sessions makes of all these.
+fn pairs_in_sessions(of: &str, lefts: &[Record], rights: &[Record]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for key in 0..3 {
+        let of_key = |records: &[Record]| -> Vec<Record> {
+            let records = records.iter().filter(|record| record.0 == key);
+            records.copied().collect()
+        };
+        let (lefts, rights) = (of_key(lefts), of_key(rights));
+        let mut times: Vec<i64> = lefts.iter().chain(&rights).map(|record| record.2).collect();
+        times.sort_unstable();
+        // How many sessions were over before a time.
+        let over = |time| {
+            let gaps = times.windows(2).filter(|pair| pair[1] - pair[0] >= GAP);
+            gaps.filter(|pair| pair[1] <= time).count()
+        };
+        rows.extend(pairs(of, &lefts, &rights, (true, true), &|l, r| {
+            over(l) == over(r)
+        }));
+    }
+    assert!(rows.iter().any(|row| row.contains('-')) && rows.len() > 10);
+    rows
+}

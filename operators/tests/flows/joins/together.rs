@@ -4,7 +4,9 @@ use millstream::connectors::memory::CollectSink;
 use millstream::operators::{AsOf, BroadcastTable, Interval, LookupCache, Sliding, TableLoad};
 use millstream::prelude::*;
 
-use super::{Rates, Record, all, looked_up, name_of, pair, pairs, sides, within};
+use super::{
+    GAP, Rates, Record, all, looked_up, name_of, pair, pairs, pairs_in_sessions, sides, within,
+};
 use crate::seeds::varied;
 
 const TTL: i64 = 15;
@@ -28,6 +30,12 @@ fn flow(seed: u64, flow: &Scope, out: CollectSink<String>) {
     let intervals = left
         .clone()
         .interval_full_join("near", right.clone(), near, |_, l, r| pair("near", l, r));
+    let sessions = left.clone().full_join(
+        "sessions",
+        right.clone(),
+        Session::gap(seconds(GAP as u64)),
+        |_, l, r| pair("session", l, r),
+    );
     let versions = left.clone().as_of_left_join(
         "as-of",
         right.clone(),
@@ -53,6 +61,7 @@ fn flow(seed: u64, flow: &Scope, out: CollectSink<String>) {
     let looked_up = looked_up(lefts, "look-up", Unordered::up_to(8), cache);
     windows
         .union(intervals)
+        .union(sessions)
         .union(versions)
         .union(groups)
         .values()
@@ -80,6 +89,7 @@ fn naive() -> Vec<String> {
     join("near", &lefts, &rights, &|l, r| {
         (l - 5..=l + 12).contains(&r)
     });
+    rows.extend(pairs_in_sessions("session", &lefts, &rights));
     for start in (-100..300).step_by(20) {
         let (a, b) = (within(&lefts, start, 20), within(&rights, start, 20));
         for key in 0..5 {
@@ -107,7 +117,9 @@ fn naive() -> Vec<String> {
 #[test]
 fn stopped_anywhere_they_go_on_with_another_parallelism() {
     let expected = naive();
-    for of in ["window", "near", "as-of", "group", "table", "look-up"] {
+    for of in [
+        "window", "session", "near", "as-of", "group", "table", "look-up",
+    ] {
         let rows = expected.iter().filter(|row| row.starts_with(of));
         assert!(rows.count() >= 8, "{of}");
     }

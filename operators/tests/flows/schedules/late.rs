@@ -76,6 +76,11 @@ fn of_sessions() {
 }
 
 #[test]
+fn of_sliding_windows_that_are_kept_for_a_while() {
+    or_in_a_window(Sliding::of(seconds(20), seconds(10)), seconds(10));
+}
+
+#[test]
 fn of_windows_that_are_kept_for_a_while() {
     or_in_a_window(Tumbling::of(seconds(10)), seconds(10));
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use millstream::operators::{
-    Collected, Every, Panes, Timing, Trigger, WindowAssigner, collect_up_to,
+    Aggregate, Collected, Every, Panes, Timing, Trigger, WindowAssigner, collect_up_to,
 };
 use millstream::prelude::*;
 
@@ -49,6 +49,21 @@ fn say_in_the_end<W: WindowAssigner + Sync>(
     early: Every,
     expected: BTreeMap<Place, Vec<Fact>>,
 ) {
+    let collected = collect_up_to(100, |fact: &Fact| fact.id);
+    come_to(windows, early, collected, ids, expected);
+}
+
+/// The same by any aggregate that says in the end of which records it is.
+fn come_to<W, A>(
+    windows: W,
+    early: Every,
+    aggregate: A,
+    ids: fn(A::Out) -> Ids,
+    expected: BTreeMap<Place, Vec<Fact>>,
+) where
+    W: WindowAssigner + Sync,
+    A: Aggregate<Fact, State: Clone> + Sync,
+{
     let ids_of = |facts: Vec<Fact>| facts.iter().map(|fact| fact.id).collect();
     let expected: Expected = expected
         .into_iter()
@@ -64,10 +79,7 @@ fn say_in_the_end<W: WindowAssigner + Sync>(
                 .trigger(Trigger::at_watermark().early(early).late(often()))
                 .panes(panes)
                 .allowed_lateness(hours(1))
-                .aggregate(
-                    &format!("{panes:?}"),
-                    collect_up_to(100, |fact: &Fact| fact.id),
-                )
+                .aggregate(&format!("{panes:?}"), aggregate.clone())
                 .values()
                 .map(move |said| Said {
                     panes,
@@ -179,6 +191,20 @@ fn of_tumbling_windows() {
 fn of_sliding_windows_made_of_slices() {
     let expected = by_window(&facts(), |fact| fact.key, sliding(45, 30));
     say_in_the_end(Sliding::of(seconds(45), seconds(30)), in_time(), expected);
+}
+
+/// A bit for each record: what can be added can be taken out again.
+#[test]
+fn of_sliding_windows_made_of_slices_that_are_taken_out_again() {
+    let expected = by_window(&facts(), |fact| fact.key, sliding(45, 30));
+    let bits = sum(|fact: &Fact| 1_i64 << (fact.id / 100 * 9 + fact.id % 100));
+    let ids = |bits: i64| {
+        let all = facts();
+        let bit = |fact: &&Fact| bits >> (fact.id / 100 * 9 + fact.id % 100) & 1 == 1;
+        all.iter().filter(bit).map(|fact| fact.id).collect()
+    };
+    let windows = Sliding::of(seconds(45), seconds(30));
+    come_to(windows, in_time(), bits, ids, expected);
 }
 
 #[test]
