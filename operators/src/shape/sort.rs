@@ -137,6 +137,7 @@ mod tests {
                         out += &format!("^{watermark} ");
                     }
                 }
+                Given::ProcessingTime(_) => {}
             }
         }
         (out + "|", late + "|")
