@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::time::Duration;
 
 use millstream_engine::batch::{AnyBatch, Batch, Record};
 use millstream_engine::harness::{Harness, Item, Script, saved};
@@ -30,6 +31,10 @@ pub(crate) fn show<V: Display>(keyed: &Keyed<String, V>) -> String {
 
 pub(crate) fn at(micros: i64) -> Timestamp {
     Timestamp::from_micros(micros)
+}
+
+pub(crate) fn micros(n: i64) -> Duration {
+    Duration::from_micros(n.unsigned_abs())
 }
 
 /// A batch of keyed records: key, value, time.
@@ -136,11 +141,12 @@ where
     }
 }
 
-/// A keyed record, or a watermark.
+/// What comes, one thing after the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Given {
     Record { key: char, value: i64, time: i64 },
     Watermark(i64),
+    ProcessingTime(i64),
 }
 
 /// Records of three keys around the epoch, in any order, between watermarks that rise.
@@ -175,21 +181,37 @@ pub(crate) fn given_in_time(most: usize) -> impl Strategy<Value = Vec<Given>> {
             match given {
                 Given::Record { time, .. } => *time = watermark.max(*time),
                 Given::Watermark(time) => watermark = *time,
+                Given::ProcessingTime(_) => {}
             }
         }
         all
     })
 }
 
+/// Records of three keys, in any order and late as well, while both clocks rise.
+pub(crate) fn given_with_clocks(most: usize) -> impl Strategy<Value = Vec<Given>> {
+    let record = (proptest::char::range('a', 'c'), 0..10i64, -60..60i64)
+        .prop_map(|(key, value, time)| Given::Record { key, value, time });
+    let step = prop_oneof![
+        6 => record,
+        2 => (-60..60i64).prop_map(Given::Watermark),
+        1 => (0..40i64).prop_map(Given::ProcessingTime),
+    ];
+    proptest::collection::vec(step, 0..most).prop_map(rising)
+}
+
+/// Without the steps of a clock that would set it back.
 fn rising(mut all: Vec<Given>) -> Vec<Given> {
-    let mut watermark = i64::MIN;
-    all.retain(|given| match given {
-        Given::Record { .. } => true,
-        Given::Watermark(time) => {
-            let rises = *time > watermark;
-            watermark = watermark.max(*time);
-            rises
-        }
+    let (mut watermark, mut now) = (i64::MIN, i64::MIN);
+    all.retain(|given| {
+        let (clock, time) = match given {
+            Given::Record { .. } => return true,
+            Given::Watermark(time) => (&mut watermark, *time),
+            Given::ProcessingTime(time) => (&mut now, *time),
+        };
+        let rises = time > *clock;
+        *clock = time.max(*clock);
+        rises
     });
     all
 }
@@ -201,6 +223,7 @@ pub(crate) fn script(given: &[Given]) -> String {
         .map(|given| match *given {
             Given::Record { key, value, time } => Item::Record(format!("{key}={value}"), at(time)),
             Given::Watermark(time) => Item::Watermark(at(time)),
+            Given::ProcessingTime(time) => Item::ProcessingTime(at(time)),
         })
         .collect();
     items.push(Item::End);
@@ -272,6 +295,7 @@ pub(crate) fn naive_windows(
                 watermark = at(time);
                 close(&mut open, watermark);
             }
+            Given::ProcessingTime(_) => {}
         }
     }
     close(&mut open, Timestamp::MAX);

@@ -232,6 +232,7 @@ mod tests {
                         expected += &format!("{key}={}:{}@{time} ", state.0, state.1);
                     }
                     Given::Watermark(time) => expected += &format!("^{time} "),
+                    Given::ProcessingTime(_) => {}
                 }
             }
             harness.check(&[&script(&all)], &[&(expected + "|")]).unwrap();

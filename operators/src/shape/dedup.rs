@@ -83,7 +83,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::process::tests::{Given, given, harness, script};
+    use crate::process::tests::harness;
+    use crate::testing::{Given, given_with_clocks, script};
 
     const MICROS: i64 = 15;
 
@@ -97,12 +98,12 @@ mod tests {
                     out += &format!("^{watermark} ");
                 }
                 Given::ProcessingTime(time) => now = time,
-                Given::Record { key, op, time } => {
+                Given::Record { key, value, time } => {
                     let clock = if by_event_time { time.max(passed) } else { now };
                     // An earlier record that comes later shortens no life.
                     if until.get(&key).is_none_or(|until| *until <= clock) {
                         until.insert(key, clock + MICROS);
-                        out += &format!("{key}={op}@{time} ");
+                        out += &format!("{key}={value}@{time} ");
                     }
                 }
             }
@@ -114,7 +115,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn repeats_within_the_time_to_live_are_dropped(all in given(30), by_event_time: bool) {
+        fn repeats_within_the_time_to_live_are_dropped(all in given_with_clocks(30), by_event_time: bool) {
             let micros = Duration::from_micros(MICROS as u64);
             let ttl = match by_event_time {
                 true => Ttl::event_time(micros),

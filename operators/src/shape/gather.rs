@@ -253,7 +253,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::process::tests::{Given, given, harness, script};
+    use crate::process::tests::harness;
+    use crate::testing::{Given, given_with_clocks, script};
 
     /// Groups of at most `most`, or within 10 µs, as text.
     fn naive(all: &[Given], most: usize) -> String {
@@ -274,11 +275,11 @@ mod tests {
                         *due > now
                     });
                 }
-                Given::Record { key, op, time } => {
+                Given::Record { key, value, time } => {
                     let new = (now + 10, time, String::new(), 0);
                     let (_, latest, text, len) = open.entry(key).or_insert(new);
                     *latest = time.max(*latest);
-                    *text += &op.to_string();
+                    *text += &value.to_string();
                     *len += 1;
                     if *len == most {
                         out += &format!("{key}={text}@{} ", passed.max(*latest));
@@ -297,7 +298,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn a_group_leaves_when_it_is_full_or_its_time_is_over(all in given(30), most in 1..5usize) {
+        fn a_group_leaves_when_it_is_full_or_its_time_is_over(all in given_with_clocks(30), most in 1..5usize) {
             let add = move |text: &mut Option<String>, op: i64| {
                 let text = text.get_or_insert_default();
                 *text += &op.to_string();

@@ -146,6 +146,7 @@ mod tests {
                         out += &format!("^{watermark} ");
                     }
                 }
+                Given::ProcessingTime(_) => {}
             }
         }
         (out + "|", late + "|")

@@ -5,6 +5,7 @@ use millstream_engine::state::VertexState;
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::micros;
 
 #[derive(Clone, Copy, Debug)]
 enum Happening {
@@ -38,10 +39,6 @@ struct Told {
     clock: Clock,
     wall: i64,
     waited: i64,
-}
-
-fn micros(micros: i64) -> Duration {
-    Duration::from_micros(micros.unsigned_abs())
 }
 
 impl Told {

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::process::tests::{Given, UnderTest, given, harness, script, under_test};
+use crate::process::tests::{UnderTest, harness, under_test};
 use crate::process::{Process, Timer, Turn};
-use crate::testing::{at, batch, watermark};
+use crate::testing::{Given, at, batch, given_with_clocks, micros, script, watermark};
 
 /// How long each part lives.
 const VALUE: i64 = 15;
@@ -36,10 +36,6 @@ crate::key_state!(Parts {
     map,
     plain,
 });
-
-fn micros(n: i64) -> Duration {
-    Duration::from_micros(n as u64)
-}
 
 /// Writes what a record says to, and tells what it sees.
 #[derive(Clone)]
@@ -154,7 +150,11 @@ fn naive(all: &[Given]) -> String {
     };
     for given in all {
         match *given {
-            Given::Record { key, op, time } => {
+            Given::Record {
+                key,
+                value: op,
+                time,
+            } => {
                 let kept = keys.entry(key).or_default();
                 let event = time.max(passed);
                 kept.write(op, time, event, now);
@@ -178,16 +178,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_has_expired_is_not_seen_in_any_mode(all in given(30)) {
+    fn what_has_expired_is_not_seen_in_any_mode(all in given_with_clocks(30)) {
         harness(Looking).check(&[&script(&all)], &[&naive(&all)]).unwrap();
     }
 
     #[test]
-    fn what_has_expired_is_dropped_and_the_key_forgotten(all in given(60)) {
+    fn what_has_expired_is_dropped_and_the_key_forgotten(all in given_with_clocks(60)) {
         let (mut operator, mut out) = under_test(Looking);
         for given in &all {
             match *given {
-                Given::Record { key, op, time } => {
+                Given::Record { key, value: op, time } => {
                     let record = (key.to_string(), op, time);
                     operator.on_batch(0, &mut batch([record]), &mut out).unwrap();
                 }

@@ -3,5 +3,5 @@
 mod naive;
 mod timers;
 
-pub(crate) use naive::{Given, given, harness, harness_with, script};
+pub(crate) use naive::{harness, harness_with};
 pub(super) use timers::{UnderTest, under_test};

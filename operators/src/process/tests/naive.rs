@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::late::LateRecords;
 use crate::process::operator::Processing;
 use crate::process::{Process, Timer, Turn};
-use crate::testing::{at, entry, show};
+use crate::testing::{Given, at, entry, given_with_clocks, script, show};
 
 pub(crate) fn harness<P: Process<String, i64>>(process: P) -> Harness
 where
@@ -24,48 +24,6 @@ where
         .telling_waits()
         .with_keyed_input(entry)
         .with_output(show::<P::Out>)
-}
-
-/// What comes, one thing after the other.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Given {
-    Record { key: char, op: i64, time: i64 },
-    Watermark(i64),
-    ProcessingTime(i64),
-}
-
-/// Records of three keys, in any order and late as well, while both clocks rise.
-pub(crate) fn given(most: usize) -> impl Strategy<Value = Vec<Given>> {
-    let record = (proptest::char::range('a', 'c'), 0..10i64, -60..60i64)
-        .prop_map(|(key, op, time)| Given::Record { key, op, time });
-    let step = prop_oneof![
-        6 => record,
-        2 => (-60..60i64).prop_map(Given::Watermark),
-        1 => (0..40i64).prop_map(Given::ProcessingTime),
-    ];
-    proptest::collection::vec(step, 0..most).prop_map(|mut all| {
-        let (mut watermark, mut now) = (i64::MIN, i64::MIN);
-        all.retain(|given| {
-            let (clock, time) = match given {
-                Given::Record { .. } => return true,
-                Given::Watermark(time) => (&mut watermark, *time),
-                Given::ProcessingTime(time) => (&mut now, *time),
-            };
-            let rises = time > *clock;
-            *clock = time.max(*clock);
-            rises
-        });
-        all
-    })
-}
-
-pub(crate) fn script(all: &[Given]) -> String {
-    let text = |given: &Given| match given {
-        Given::Record { key, op, time } => format!("{key}={op}@{time} "),
-        Given::Watermark(time) => format!("^{time} "),
-        Given::ProcessingTime(time) => format!("~{time} "),
-    };
-    all.iter().map(text).collect::<String>() + "|"
 }
 
 /// What a call is about.
@@ -215,7 +173,11 @@ impl Naive {
     fn run(mut self, all: &[Given]) -> String {
         for given in all {
             match *given {
-                Given::Record { key, op, time } => {
+                Given::Record {
+                    key,
+                    value: op,
+                    time,
+                } => {
                     let first = (self.passed(), self.now);
                     self.turn(key, Event::Record(op), time, first);
                 }
@@ -255,7 +217,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn timers_equal_the_naive_ones_in_every_mode(all in given(30)) {
+    fn timers_equal_the_naive_ones_in_every_mode(all in given_with_clocks(30)) {
         let expected = Naive::default().run(&all);
         harness(Reacting).check(&[&script(&all)], &[&expected]).unwrap();
     }
@@ -266,7 +228,7 @@ fn the_text_of_the_naive_model_is_a_script() {
     let all = [
         Given::Record {
             key: 'a',
-            op: 1,
+            value: 1,
             time: -3,
         },
         Given::Watermark(1),

@@ -6,9 +6,9 @@ use millstream_engine::state::{StateReader, VertexState};
 use proptest::prelude::*;
 
 use super::*;
-use crate::process::tests::{Given, given, script};
 use crate::shape::paced;
 use crate::shape::paced::tests::{UnderTest, naive, under_test};
+use crate::testing::{Given, given_with_clocks, script};
 
 const MICROS: i64 = 12;
 
@@ -29,7 +29,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn all_comes_again_when_its_time_has_come(mut all in given(30), in_time: bool) {
+    fn all_comes_again_when_its_time_has_come(mut all in given_with_clocks(30), in_time: bool) {
         let mut watermark = i64::MIN;
         for given in &mut all {
             match given {

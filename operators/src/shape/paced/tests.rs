@@ -6,7 +6,7 @@ use millstream_engine::harness::Harness;
 
 use super::*;
 use crate::pipe::Identity;
-use crate::process::tests::Given;
+use crate::testing::Given;
 
 /// A gate under test. More wait than in a flow: a script goes on whether there is room or not.
 pub(in crate::shape) type UnderTest<G> = Paced<Identity<String>, G>;
@@ -38,7 +38,7 @@ pub(in crate::shape) fn naive(all: &[Given], mut passes: impl FnMut(i64, i64) ->
             match *given {
                 Given::Watermark(time) => passed = Some(time),
                 _ if now < i64::MAX && !passes(*came, now) => break,
-                Given::Record { key, op, time } => out += &format!("{key}={op}@{time} "),
+                Given::Record { key, value, time } => out += &format!("{key}={value}@{time} "),
                 Given::ProcessingTime(_) => {}
             }
             waiting.pop_front();

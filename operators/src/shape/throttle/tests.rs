@@ -2,9 +2,8 @@ use millstream_engine::harness::Harness;
 use proptest::prelude::*;
 
 use super::*;
-use crate::process::tests::{Given, given, script};
 use crate::shape::paced;
-use crate::testing::at;
+use crate::testing::{Given, at, given_with_clocks, script};
 
 /// One record in so long.
 const MICROS: i64 = 5;
@@ -33,7 +32,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn records_go_on_as_there_are_tokens(all in given(30), burst in 1..5u32) {
+    fn records_go_on_as_there_are_tokens(all in given_with_clocks(30), burst in 1..5u32) {
         harness(burst).check(&[&script(&all)], &[&naive(&all, burst.into())]).unwrap();
     }
 }

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use millstream_engine::Result;
 use millstream_engine::batch::{AnyBatch, Batch, Record};
@@ -14,7 +13,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{
-    at, batches, count_and_sum, given, highest, naive_windows, of_windows, records_of, script,
+    at, batches, count_and_sum, given, highest, micros, naive_windows, of_windows, records_of,
+    script,
 };
 use crate::window::once::WindowAggregate;
 use crate::window::sliced::sliced;
@@ -161,10 +161,6 @@ fn sums(spans: Spans) -> Harness {
 fn maxima(spans: Spans) -> Harness {
     let highest = arg_max(|value: &i64| *value, |value: &i64| *value);
     harness(spans, highest, i64::to_string)
-}
-
-fn micros(n: i64) -> Duration {
-    Duration::from_micros(n as u64)
 }
 
 proptest! {

@@ -127,6 +127,7 @@ fn naive(all: &[Given], size: usize, slide: usize) -> String {
                 watermark = time;
                 results += &format!("^{time} ");
             }
+            Given::ProcessingTime(_) => {}
         }
     }
     for (key, records) in of_key {

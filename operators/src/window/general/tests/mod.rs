@@ -3,14 +3,12 @@
 mod naive;
 mod steps;
 
-use std::time::Duration;
-
 use millstream_engine::harness::Harness;
 use millstream_engine::plan::Replica;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{Given, entry, given, show};
+use crate::testing::{Given, entry, given, micros, script, show};
 use crate::window::{Every, Panes, Trigger, WindowAssigner, WindowResult};
 use crate::{Global, Session, Sliding, Tumbling, count, sum};
 pub(in crate::window) use naive::naive;
@@ -22,10 +20,6 @@ pub(in crate::window) struct Wishes {
     pub(in crate::window) panes: Panes,
     pub(in crate::window) lateness: i64,
     pub(in crate::window) domain: TimeDomain,
-}
-
-pub(in crate::window) fn micros(n: i64) -> Duration {
-    Duration::from_micros(n as u64)
 }
 
 pub(in crate::window) fn rules(windows: &impl WindowAssigner, wishes: Wishes) -> Rules {
@@ -74,29 +68,20 @@ pub(in crate::window) fn of_operator<O: Operator + 'static>(
         .with_output(show::<i64>)
 }
 
-/// What is given, with the clock ticking on in between.
-pub(in crate::window) type Ticking = Vec<(Given, Option<i64>)>;
-
-pub(in crate::window) fn script(all: &Ticking) -> String {
-    let (mut text, mut wall) = (String::new(), 0);
-    for (given, tick) in all {
-        text += &match given {
-            Given::Record { key, value, time } => format!("{key}={value}@{time} "),
-            Given::Watermark(time) => format!("^{time} "),
-        };
-        if let Some(tick) = tick {
-            wall += tick;
-            text += &format!("~{wall} ");
-        }
-    }
-    text + "|"
-}
-
 prop_compose! {
+    /// What is given, with the wall clock ticking on in between.
     pub(in crate::window) fn ticking(most: usize)(
         all in given(most), ticks in proptest::collection::vec(proptest::option::weighted(0.2, 1..12i64), most),
-    ) -> Ticking {
-        all.into_iter().zip(ticks).collect()
+    ) -> Vec<Given> {
+        let (mut ticking, mut wall) = (Vec::new(), 0);
+        for (given, tick) in all.into_iter().zip(ticks) {
+            ticking.push(given);
+            if let Some(tick) = tick {
+                wall += tick;
+                ticking.push(Given::ProcessingTime(wall));
+            }
+        }
+        ticking
     }
 }
 
@@ -122,7 +107,7 @@ prop_compose! {
     }
 }
 
-fn check(windows: &impl WindowAssigner, wishes: Wishes, all: &Ticking) {
+fn check(windows: &impl WindowAssigner, wishes: Wishes, all: &[Given]) {
     let (results, late) = naive(windows, wishes, all);
     harness(windows, wishes)
         .check(&[&script(all)], &[&results, &late])
@@ -193,7 +178,7 @@ proptest! {
     fn windows_of_processing_time_equal_the_naive_ones(
         mut all in ticking(24), wishes in wishes(), size in 1..20i64,
     ) {
-        all.retain(|(given, _)| matches!(given, Given::Record { .. }));
+        all.retain(|given| !matches!(given, Given::Watermark(_)));
         let wishes = Wishes { lateness: 0, domain: TimeDomain::ProcessingTime, ..wishes };
         check(&Tumbling::of(micros(size)), wishes, &all);
         check(&Session::gap(micros(size)), wishes, &all);

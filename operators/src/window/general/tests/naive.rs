@@ -32,7 +32,7 @@ struct Model {
 pub(in crate::window) fn naive(
     windows: &impl WindowAssigner,
     wishes: Wishes,
-    all: &Ticking,
+    all: &[Given],
 ) -> (String, String) {
     let mut model = Model {
         wishes,
@@ -45,7 +45,7 @@ pub(in crate::window) fn naive(
         results: String::new(),
         late: String::new(),
     };
-    for (given, tick) in all {
+    for given in all {
         match *given {
             Given::Record { key, value, time } => model.record(windows, key, value, time),
             Given::Watermark(time) => {
@@ -53,14 +53,13 @@ pub(in crate::window) fn naive(
                 model.results += &format!("^{time} ");
                 model.late += &format!("^{time} ");
             }
-        }
-        if let Some(tick) = tick {
-            let before = model.wall;
-            model.wall += tick;
-            if wishes.domain == TimeDomain::ProcessingTime {
-                model.advance(model.wall);
+            Given::ProcessingTime(time) => {
+                let before = std::mem::replace(&mut model.wall, time);
+                if wishes.domain == TimeDomain::ProcessingTime {
+                    model.advance(time);
+                }
+                model.pulse(before, time, |every| every.processing_time);
             }
-            model.pulse(before, model.wall, |every| every.processing_time);
         }
     }
     model.reach(i64::MAX);
