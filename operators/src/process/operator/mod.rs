@@ -17,7 +17,7 @@ use millstream_engine::state::{StateReader, StateWriter};
 use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::{Explanation, Wait};
 
-use crate::keyed::{Key, KeySlots, NO_SLOT, prefetch};
+use crate::keyed::{AT_ONCE, Key, KeySlots, NO_SLOT, prefetch};
 use crate::late::{LateRecords, put_late, set_aside};
 use crate::process::Process;
 use crate::process::state::{Clocks, KeyState};
@@ -27,9 +27,6 @@ use crate::waits::LOOKED_AT;
 use ending::Ending;
 use kept::Kept;
 use same_moment::SameMoment;
-
-/// Timers that go off before the task is let look around, though they put nothing out.
-const AT_ONCE: usize = 4_096;
 
 /// One replica: a process, its keys and their timers.
 pub(crate) struct Processing<K, T, P: Process<K, T>> {
