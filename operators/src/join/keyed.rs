@@ -10,7 +10,7 @@ use millstream_engine::time::{Timestamp, Watermark};
 use millstream_engine::why::Explanation;
 
 use super::due_keys::DueKeys;
-use crate::keyed::{Key, prefetch};
+use crate::keyed::{AT_ONCE, Key, prefetch};
 use crate::late::{put_late_as, set_aside};
 
 /// How the records of a key are matched, and what is kept of them.
@@ -110,7 +110,10 @@ impl<K: Key, L, R, M: Matching<K, L, R>> KeyedJoin<K, L, R, M> {
 
     fn settle(&mut self, until: Option<Timestamp>, out: &mut Outbox) -> Result<Step> {
         let port: &mut Port<Keyed<K, M::Out>> = out.port(0)?;
-        while let Some(number) = self.keys.next_due(until) {
+        for _ in 0..AT_ONCE {
+            let Some(number) = self.keys.next_due(until) else {
+                return Ok(Step::Done);
+            };
             let Some((hash, key, kept)) = self.keys.get_mut(number) else {
                 continue;
             };
@@ -123,10 +126,10 @@ impl<K: Key, L, R, M: Matching<K, L, R>> KeyedJoin<K, L, R, M> {
                 self.keys.due_behind(number, due);
             }
             if is_full {
-                return Ok(Step::More);
+                break;
             }
         }
-        Ok(Step::Done)
+        Ok(Step::More)
     }
 }
 

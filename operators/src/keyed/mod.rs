@@ -37,6 +37,9 @@ use crate::pipe::Pipe;
 use crate::scope::Tail;
 use crate::stream::Stream;
 
+/// Keys that have their turn before the task is let look around, though they put nothing out.
+pub(crate) const AT_ONCE: usize = 4_096;
+
 /// What can be a key: it is hashed, compared, and saved along with its state.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a key",

@@ -159,8 +159,7 @@ where
     }
 
     fn on_timer(&mut self, out: &mut Outbox) -> Result<Step> {
-        self.table.forget(out.processing_time());
-        Ok(Step::Done)
+        Ok(self.table.forget(out.processing_time()))
     }
 
     fn on_input_end(&mut self, input: usize, out: &mut Outbox) -> Result<Step> {

@@ -1,12 +1,13 @@
 //! The latest value of each key.
 
 use millstream_engine::key::KeyHash;
+use millstream_engine::operator::Step;
 use millstream_engine::time::Timestamp;
 use millstream_engine::{Error, Result};
 
 use super::BroadcastTable;
 use crate::join::due_keys::DueKeys;
-use crate::keyed::Key;
+use crate::keyed::{AT_ONCE, Key};
 
 /// A table of a bounded number of keys, each forgotten when it was not updated for long.
 pub(super) struct Table<K, V> {
@@ -80,9 +81,12 @@ impl<K: Key, V> Table<K, V> {
         ))
     }
 
-    /// Forgets what was not updated for long.
-    pub(super) fn forget(&mut self, now: Timestamp) {
-        while let Some(number) = self.rows.next_due(Some(now)) {
+    /// Forgets what was not updated for long, of so many keys; says whether there may be more.
+    pub(super) fn forget(&mut self, now: Timestamp) -> Step {
+        for _ in 0..AT_ONCE {
+            let Some(number) = self.rows.next_due(Some(now)) else {
+                return Step::Done;
+            };
             let row = self
                 .rows
                 .get_mut(number)
@@ -93,6 +97,7 @@ impl<K: Key, V> Table<K, V> {
                 _ => self.rows.remove(number),
             }
         }
+        Step::More
     }
 
     /// What is under each key, and until when.

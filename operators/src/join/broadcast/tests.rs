@@ -11,6 +11,7 @@ use super::operator::TABLE;
 use super::table::Table;
 use super::*;
 use crate::join::testing::{Came, came, or_dash};
+use crate::keyed::AT_ONCE;
 use crate::testing::{at, collect, entry, given_in_time, given_within, outbox, script};
 
 /// Reads `key=value`, or `key=-` for a key that is taken out.
@@ -149,12 +150,28 @@ fn keys_that_are_not_updated_are_forgotten() {
     while let Some(timer) = table.next_timer() {
         assert!(timer > at(now), "a timer that is due again is not done");
         now = timer.as_micros();
-        table.forget(timer);
+        assert_eq!(table.forget(timer), Step::Done);
         let found = ["a", "b", "c"].map(|key| or_dash(table.get(&key.to_owned())));
         seen.push((now, found.concat()));
     }
     seen.dedup_by_key(|(_, found)| found.clone());
     assert_eq!(seen, [(11, "4--".to_owned()), (16, "---".to_owned())]);
+}
+
+#[test]
+fn many_keys_are_forgotten_in_steps() {
+    const KEYS: usize = 3 * AT_ONCE;
+    let settings =
+        BroadcastTable::up_to(KEYS, TableLoad::AtOnce).with_ttl(Duration::from_micros(10));
+    let mut table = Table::new(settings);
+    for key in 0..KEYS {
+        table.update(key, Some(key), at(0)).unwrap();
+    }
+    for step in 1..4 {
+        assert_eq!(table.forget(at(100)), Step::More);
+        assert_eq!(table.iter().count(), KEYS - step * AT_ONCE);
+    }
+    assert_eq!(table.forget(at(100)), Step::Done);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::*;
 use crate::join::testing::{
     Came, batch, came, collect_late, given_and_late, outbox_with_late, show_late, shown,
 };
+use crate::keyed::AT_ONCE;
 use crate::testing::{at, collect, entry, given_within, in_steps, outbox, script, show, watermark};
 
 /// The operator, which gives its late records.
@@ -138,6 +139,18 @@ fn lonely_records_leave_in_steps_and_a_snapshot_between_loses_none() {
     assert!(steps > 2);
     assert!(side(|pair| pair.value.0).into_iter().eq(0..20_000));
     assert!(side(|pair| pair.value.1).into_iter().eq(0..20_000));
+}
+
+#[test]
+fn many_keys_are_forgotten_in_steps() {
+    let inner = Inner(|_: &u32, l: &u32, r: &u32| (Some(*l), Some(*r)));
+    let new = || near::<u32, u32, u32, _>(Interval::of_micros(-5, 5), inner.clone());
+    let (mut operator, mut out) = (new(), outbox::<Pair>());
+    let records = (0..3 * AT_ONCE as u32).map(|key| (key, 0, i64::from(key % 7)));
+    operator.on_batch(0, &mut batch(records), &mut out).unwrap();
+    let (pairs, steps, operator) = in_steps::<Pair, _>(operator, &mut out, 1_000, new);
+    assert!(pairs.is_empty() && steps > 3, "{steps} steps");
+    assert_eq!(operator.kept().count(), 0);
 }
 
 #[test]

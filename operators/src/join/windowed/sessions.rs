@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cursor, KeyInWindow, Place, Sides};
 use crate::join::due_keys::DueKeys;
-use crate::keyed::Key;
+use crate::keyed::{AT_ONCE, Key};
 use crate::window::{Window, WindowAssigner};
 
 /// The open windows of an assigner whose windows merge, with what fell into them.
@@ -116,7 +116,10 @@ impl<W: WindowAssigner, K: Key, S: Sides> Sessions<W, K, S> {
         mut give: impl FnMut(&mut Outbox, Window, KeyInWindow<'_, K, S>) -> Result<Step>,
     ) -> Result<Step> {
         self.closed = self.closed.max(watermark);
-        while let Some(number) = self.keys.next_due(Some(self.closed)) {
+        for _ in 0..AT_ONCE {
+            let Some(number) = self.keys.next_due(Some(self.closed)) else {
+                return Ok(Step::Done);
+            };
             let Some((hash, key, sessions)) = self.keys.get_mut(number) else {
                 continue;
             };
@@ -149,10 +152,10 @@ impl<W: WindowAssigner, K: Key, S: Sides> Sessions<W, K, S> {
                 None => self.keys.remove(number),
             }
             if step == Step::More {
-                return Ok(Step::More);
+                break;
             }
         }
-        Ok(Step::Done)
+        Ok(Step::More)
     }
 
     /// Tells when the next window ends.

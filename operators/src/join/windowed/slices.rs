@@ -12,7 +12,7 @@ use millstream_engine::time::Timestamp;
 use millstream_engine::why::Explanation;
 
 use super::{Cursor, KeyInWindow, Place, Sides};
-use crate::keyed::{Entry, Key, KeyTable};
+use crate::keyed::{AT_ONCE, Entry, Key, KeyTable};
 use crate::waits::explain_first;
 use crate::window::{Window, WindowAssigner};
 
@@ -161,8 +161,9 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     ) -> Result<Step> {
         self.closed = self.closed.max(watermark);
         self.last = None;
+        let mut left = AT_ONCE;
         while let Some(mut firing) = self.firing.take().or_else(|| self.next_due(out)) {
-            let step = self.give_all(&mut firing, out, &mut give);
+            let step = self.give_all(&mut firing, &mut left, out, &mut give);
             if matches!(step, Ok(Step::Done)) {
                 self.close(&firing);
             } else {
@@ -173,9 +174,11 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
         Ok(Step::Done)
     }
 
+    /// Gives what is left of a window, of so many keys at most.
     fn give_all(
         &mut self,
         firing: &mut Firing<K, S>,
+        left: &mut usize,
         out: &mut Outbox,
         give: &mut impl FnMut(&mut Outbox, Window, KeyInWindow<'_, K, S>) -> Result<Step>,
     ) -> Result<Step> {
@@ -190,7 +193,8 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
                 return Ok(Step::More);
             }
             firing.alone.pop();
-            if out.is_full() {
+            *left = left.saturating_sub(1);
+            if *left == 0 || out.is_full() {
                 return Ok(Step::More);
             }
         }
@@ -223,7 +227,8 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
                 return Ok(Step::More);
             }
             firing.keys.pop();
-            if out.is_full() {
+            *left = left.saturating_sub(1);
+            if *left == 0 || out.is_full() {
                 return Ok(Step::More);
             }
         }

@@ -10,6 +10,7 @@ use crate::join::pairing::{FullOuter, Inner, LeftOuter, RightOuter};
 use crate::join::testing::{
     Came, batch, came, collect_late, given_and_late, outbox_with_late, show_late, shown,
 };
+use crate::keyed::AT_ONCE;
 use crate::stream::{Either, OneOf3};
 use crate::testing::{
     Given, at, collect, entry, given_within, in_steps, outbox, script, show, watermark,
@@ -347,6 +348,24 @@ fn a_large_product_leaves_in_steps_and_a_snapshot_between_loses_nothing() {
     }
     check(tens());
     // One window closes here, its slices stay open for others.
+    check(sliding(20, 10));
+    check(Session::gap(Duration::from_micros(6)));
+}
+
+#[test]
+fn many_keys_without_partners_are_forgotten_in_steps() {
+    fn check<W: WindowAssigner>(windows: W) {
+        const KEYS: u32 = 3 * AT_ONCE as u32;
+        let new = || numbers(windows.clone());
+        let (mut operator, mut out) = (new(), outbox::<Pair>());
+        let records = (0..KEYS).map(|key| (key, 0, i64::from(key % 10)));
+        operator.on_batch(0, &mut batch(records), &mut out).unwrap();
+        let (pairs, steps, _) = in_steps::<Pair, _>(operator, &mut out, 1_000, new);
+        assert!(pairs.is_empty() && steps > 3, "{steps} steps");
+    }
+    check(tens());
+    // So many windows, each with a part of them.
+    check(Tumbling::of(Duration::from_micros(1)));
     check(sliding(20, 10));
     check(Session::gap(Duration::from_micros(6)));
 }
