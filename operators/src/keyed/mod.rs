@@ -19,9 +19,6 @@ mod unkeyed;
 pub(crate) use slots::{KeySlots, NO_SLOT};
 pub(crate) use table::{Entry, Guesses, KeyTable, NO_GUESSES};
 
-/// So many keys have their turn in one call, though they put nothing out: then the task looks around.
-pub(crate) const AT_ONCE: usize = 4_096;
-
 use std::hash::Hash;
 use std::marker::PhantomData;
 
