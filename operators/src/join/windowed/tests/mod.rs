@@ -1,3 +1,7 @@
+//! Window joins and co-groups against naive models, and what can be told by example.
+
+mod steps;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -10,11 +14,8 @@ use crate::join::pairing::{FullOuter, Inner, LeftOuter, RightOuter};
 use crate::join::testing::{
     Came, batch, came, collect_late, given_and_late, outbox_with_late, show_late, shown,
 };
-use crate::keyed::AT_ONCE;
 use crate::stream::{Either, OneOf3};
-use crate::testing::{
-    Given, at, collect, entry, given_within, in_steps, outbox, script, show, watermark,
-};
+use crate::testing::{Given, at, collect, entry, given_within, outbox, script, show, watermark};
 use crate::{Session, Sliding, Tumbling};
 
 type Both = (Vec<i64>, Vec<i64>);
@@ -324,50 +325,6 @@ type Numbers = (Vec<u32>, Vec<u32>);
 fn numbers<W: WindowAssigner>(windows: W) -> impl Operator {
     let inner = Inner(|_: &u32, left: &u32, right: &u32| (*left, *right));
     Windowed::<W, u32, Numbers, _>::new(windows, Pairs(inner), true)
-}
-
-#[test]
-fn a_large_product_leaves_in_steps_and_a_snapshot_between_loses_nothing() {
-    fn check<W: WindowAssigner>(windows: W) {
-        let new = || numbers(windows.clone());
-        let (mut operator, mut out) = (new(), outbox::<Pair>());
-        for key in 0..3 {
-            let left = (0..200).map(|n| (key, n, i64::from(n % 2)));
-            let right = (0..300).map(|n| (key, n, i64::from(n % 5)));
-            operator.on_batch(0, &mut batch(left), &mut out).unwrap();
-            operator.on_batch(1, &mut batch(right), &mut out).unwrap();
-        }
-        let (pairs, steps, _) = in_steps::<Pair, _>(operator, &mut out, 10, new);
-        let mut pairs: Vec<_> = pairs
-            .into_iter()
-            .map(|pair| (pair.key, pair.value))
-            .collect();
-        pairs.sort_unstable();
-        let each = |key| (0..200).flat_map(move |l| (0..300).map(move |r| (key, (l, r))));
-        assert!(steps > 5 && pairs.into_iter().eq((0..3).flat_map(each)));
-    }
-    check(tens());
-    // One window closes here, its slices stay open for others.
-    check(sliding(20, 10));
-    check(Session::gap(Duration::from_micros(6)));
-}
-
-#[test]
-fn many_keys_without_partners_are_forgotten_in_steps() {
-    fn check<W: WindowAssigner>(windows: W) {
-        const KEYS: u32 = 3 * AT_ONCE as u32;
-        let new = || numbers(windows.clone());
-        let (mut operator, mut out) = (new(), outbox::<Pair>());
-        let records = (0..KEYS).map(|key| (key, 0, i64::from(key % 10)));
-        operator.on_batch(0, &mut batch(records), &mut out).unwrap();
-        let (pairs, steps, _) = in_steps::<Pair, _>(operator, &mut out, 1_000, new);
-        assert!(pairs.is_empty() && steps > 3, "{steps} steps");
-    }
-    check(tens());
-    // So many windows, each with a part of them.
-    check(Tumbling::of(Duration::from_micros(1)));
-    check(sliding(20, 10));
-    check(Session::gap(Duration::from_micros(6)));
 }
 
 #[test]
