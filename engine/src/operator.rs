@@ -35,7 +35,7 @@ use crate::why::Explanation;
 ///     [`Outbox::processing_time`], no unseeded randomness, no order of a default-hashed map.
 /// 12. With much to say at once it stops at [`Outbox::is_full`] and returns [`Step::More`]; it is called
 ///     again with the same watermark (or the timer, the flush, the end) once that is sent.
-/// 13. When `on_timer` is done, `next_timer` is later than the processing time it was called at, or none.
+/// 13. When `on_timer` is done, `next_timer` is later than the processing time it was first called at, or none.
 /// 14. Records it keeps back only to send fewer of them it puts out at `on_flush`, or at `on_release` if it gains by
 ///     keeping them while the task sleeps; and before, where a watermark passes what they are needed for, and at the
 ///     end.
