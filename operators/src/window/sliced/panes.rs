@@ -12,7 +12,7 @@ mod early;
 mod unsaid;
 
 use millstream_engine::Result;
-use millstream_engine::batch::{AnyBatch, Record};
+use millstream_engine::batch::AnyBatch;
 use millstream_engine::key::Keyed;
 use millstream_engine::operator::{Operator, Step};
 use millstream_engine::outbox::Outbox;
@@ -85,39 +85,26 @@ where
         }
     }
 
-    /// Brings a record into its windows: into a slice for all that have not ended, and into each that has ended and is
-    /// kept. Gives it back if there are none.
-    fn take(
+    /// Brings a record into those of its windows that have ended and are kept; says whether there are any.
+    fn take_ended(
         &mut self,
-        guess: u32,
-        keyed: Keyed<K, T>,
+        keyed: &Keyed<K, T>,
+        index: i64,
         time: Timestamp,
-        arrival: Instant,
         out: &mut Outbox,
-    ) -> Result<Option<Keyed<K, T>>> {
-        let place = self.live.place_of(time, arrival);
-        let (Place::Open(index) | Place::Ended(index)) = place else {
-            return Ok(None);
+    ) -> Result<bool> {
+        let (cut, open) = (self.live.cut, self.live.open);
+        let Some(last) = cut.last_window(index) else {
+            return Ok(false);
         };
-        let cut = self.live.cut;
-        let first = cut.first_window(index);
-        let mut taken = false;
-        if first < self.live.open {
-            let last = cut.last_window(index).unwrap_or(first);
-            let behind = last.saturating_add(1).min(self.live.open);
-            let ended = first.max(self.first_kept)..behind;
-            let Keyed { hash, key, value } = &keyed;
-            let ended = ended.map(|window| cut.window(window));
-            taken = (self.each).take_into(ended, *hash, key, value, time, out)?;
-        }
-        match place {
-            Place::Open(index) => self.take_live(guess, keyed, index, arrival, out)?,
-            _ if !taken => return Ok(Some(keyed)),
-            _ => {}
-        }
-        Ok(None)
+        let first = cut.first_window(index).max(self.first_kept);
+        let ended = first..last.saturating_add(1).min(open);
+        let ended = ended.map(|window| cut.window(window));
+        let Keyed { hash, key, value } = keyed;
+        (self.each).take_into(ended, *hash, key, value, time, out)
     }
 
+    /// Brings a record into its slice, and so into those of its windows that have not ended.
     #[inline]
     fn take_live(
         &mut self,
@@ -232,9 +219,19 @@ where
             let guesses = self.live.prefetch(records.as_slice());
             for (guess, record) in guesses.into_iter().zip(records.by_ref()) {
                 let time = self.each.rules.time_of(record.time, out);
-                if let Some(value) = self.take(guess, record.value, time, arrival, out)? {
-                    let time = record.time;
-                    set_aside(&mut late, Record { time, value });
+                match self.live.place_of(time, arrival) {
+                    Place::Open(index) => {
+                        if self.live.cut.first_window(index) < self.live.open {
+                            self.take_ended(&record.value, index, time, out)?;
+                        }
+                        self.take_live(guess, record.value, index, arrival, out)?;
+                    }
+                    Place::Ended(index) => {
+                        if !self.take_ended(&record.value, index, time, out)? {
+                            set_aside(&mut late, record);
+                        }
+                    }
+                    Place::Gap => {}
                 }
             }
         }
