@@ -45,6 +45,8 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// assert_eq!(results.take(), ["quick 1", "quick 0", "slow 9"]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
+    ///
+    /// Source: Flink's asynchronous I/O (FLIP-12).
     pub fn map_async<U, F, Fut, R>(self, name: &str, calls: Calls<R>, f: F) -> KeyedStream<K, U>
     where
         U: Send + 'static,

@@ -41,6 +41,8 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// assert_eq!(results.take(), [5, 5, 9]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
+    ///
+    /// Source: `reduce` of Flink's keyed streams.
     pub fn reduce<F>(self, name: &str, f: F) -> KeyedStream<K, T>
     where
         T: State + Clone,
@@ -78,6 +80,8 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// assert_eq!(counts, [("be".into(), 1), ("to".into(), 1), ("to".into(), 2)]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
+    ///
+    /// Source: the rolling aggregations of Flink's keyed streams; `scan` of functional languages.
     pub fn fold<S, U, F>(self, name: &str, init: S, f: F) -> KeyedStream<K, U>
     where
         S: State + Clone,

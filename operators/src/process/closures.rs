@@ -42,6 +42,8 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// assert_eq!(results.take(), ["a", "c"]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
+    ///
+    /// Source: the process function of Flink, with closures for its two methods.
     pub fn process_fn<S, U, F, G>(self, name: &str, on_record: F, on_timer: G) -> KeyedStream<K, U>
     where
         S: KeyState,

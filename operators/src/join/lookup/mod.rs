@@ -172,6 +172,8 @@ impl<K: Key, T: Send + 'static> KeyedStream<K, T> {
     /// assert_eq!(results.take(), ["ann: 30", "ann: 90 is too much"]);
     /// # Ok::<(), millstream::Error>(())
     /// ```
+    ///
+    /// Source: the lookup join of Flink, as for streams without keys.
     pub fn lookup<V, E, U, C, Fut, F, R>(
         self,
         name: &str,
