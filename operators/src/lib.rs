@@ -16,6 +16,7 @@ mod late;
 mod pipe;
 mod process;
 mod rate;
+mod reached;
 mod scope;
 mod shape;
 mod steps;

@@ -12,6 +12,7 @@ use millstream_engine::why::Explanation;
 use super::due_keys::DueKeys;
 use crate::keyed::{AT_ONCE, Key, prefetch};
 use crate::late::{put_late_as, set_aside};
+use crate::reached;
 
 /// How the records of a key are matched, and what is kept of them.
 pub(super) trait Matching<K: Key, L, R>: Sized + Send + 'static {
@@ -63,9 +64,6 @@ pub(super) struct KeyedJoin<K: Key, L, R, M: Matching<K, L, R>> {
     pub(super) keys: DueKeys<K, M::Kept>,
     pub(super) watermark: Timestamp,
 }
-
-/// The piece of saved state that says how far time had come.
-const WATERMARK: &str = "watermark";
 
 impl<K: Key, L, R, M: Matching<K, L, R>> KeyedJoin<K, L, R, M> {
     pub(super) fn new(matching: M, gives_late: bool) -> Self {
@@ -179,7 +177,7 @@ impl<K: Key, L, R, M: Matching<K, L, R>> Operator for KeyedJoin<K, L, R, M> {
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(WATERMARK, &self.watermark)?;
+        reached::save(state, self.watermark)?;
         for (hash, key, kept) in self.keys.iter() {
             state.put(hash, &(key, kept))?;
         }
@@ -187,7 +185,7 @@ impl<K: Key, L, R, M: Matching<K, L, R>> Operator for KeyedJoin<K, L, R, M> {
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.watermark = state.least_piece()?.unwrap_or(Timestamp::MIN);
+        self.watermark = reached::restored(state)?;
         for value in state.values::<(K, M::Kept)>() {
             let (key, saved) = value?;
             let due = self.matching.due(&saved);

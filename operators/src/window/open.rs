@@ -13,6 +13,7 @@ use millstream_engine::time::Timestamp;
 use millstream_engine::why::{Explanation, Until, Wait};
 
 use crate::keyed::{Entry, Guesses, Key, KeyTable, NO_GUESSES};
+use crate::reached;
 use crate::waits::explain_first;
 use crate::window::cut::Cut;
 use crate::window::{Sliding, Tumbling, Window};
@@ -62,9 +63,6 @@ impl Spans {
         }
     }
 }
-
-/// The piece of saved state that says which windows were closed.
-const CLOSED: &str = "closed";
 
 /// An open window.
 struct Opened {
@@ -214,7 +212,7 @@ impl<K: Key, S: State> OpenWindows<K, S> {
     }
 
     pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(CLOSED, &self.closed)?;
+        reached::save(state, self.closed)?;
         let open = self
             .open
             .iter()
@@ -233,7 +231,7 @@ impl<K: Key, S: State> OpenWindows<K, S> {
     }
 
     pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
+        self.closed = reached::restored(state)?;
         for value in state.values::<(Timestamp, K, S)>() {
             let (start, key, state) = value?;
             let place = self.open_at(self.windows.of(start).0);

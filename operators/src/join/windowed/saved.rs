@@ -11,14 +11,12 @@ use millstream_engine::time::Timestamp;
 use super::slices::{OfKey, Slices, WindowsLeft};
 use super::{Cursor, Sides};
 use crate::keyed::{Entry, Key, KeyTable};
+use crate::reached;
 use crate::window::WindowAssigner;
-
-/// The piece of saved state that says which windows were closed.
-const CLOSED: &str = "closed";
 
 impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(CLOSED, &self.closed)?;
+        reached::save(state, self.closed)?;
         let mut save = |spans: &WindowsLeft, entry: &Entry<K, OfKey<S>>| {
             let OfKey { sides, cursor } = &entry.state;
             state.put(entry.hash, &(&spans.0, cursor, &entry.key, sides))
@@ -57,7 +55,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Slices<W, K, S> {
     }
 
     pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
+        self.closed = reached::restored(state)?;
         for value in state.values::<(VecDeque<(Timestamp, Timestamp)>, Cursor, K, S)>() {
             let (spans, cursor, key, sides) = value?;
             let place = self.open_at(WindowsLeft(spans), None);

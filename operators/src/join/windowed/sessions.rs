@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cursor, KeyInWindow, Place, Sides};
 use crate::join::due_keys::DueKeys;
 use crate::keyed::{AT_ONCE, Key};
+use crate::reached;
 use crate::window::{Window, WindowAssigner};
 
 /// The open windows of an assigner whose windows merge, with what fell into them.
@@ -38,9 +39,6 @@ struct Session<S> {
     #[serde(skip)]
     arrival: Option<Instant>,
 }
-
-/// The piece of saved state that says which windows were closed.
-const CLOSED: &str = "closed";
 
 /// How many buckets of deadlines a window's length is cut into.
 const BUCKETS: i64 = 16;
@@ -168,7 +166,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Sessions<W, K, S> {
     }
 
     pub(super) fn save(&self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(CLOSED, &self.closed)?;
+        reached::save(state, self.closed)?;
         for (hash, key, sessions) in self.keys.iter() {
             state.put(hash, &(key, sessions))?;
         }
@@ -176,7 +174,7 @@ impl<W: WindowAssigner, K: Key, S: Sides> Sessions<W, K, S> {
     }
 
     pub(super) fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
+        self.closed = reached::restored(state)?;
         for value in state.values::<(K, Vec<Session<S>>)>() {
             let (key, saved) = value?;
             let due = saved.first().map(|first| first.window.last());

@@ -18,10 +18,8 @@ use super::expiry::ExpiryQueue;
 use crate::aggregate::Aggregate;
 use crate::keyed::{Entry, Key, KeyTable};
 use crate::process::{Clocks, Ttl};
+use crate::reached;
 use crate::window::Timing;
-
-/// The piece of saved state that says how far event time had come.
-const WATERMARK: &str = "watermark";
 
 pub(super) struct CountWindows<K, T, A: Aggregate<T>> {
     counts: Counts,
@@ -181,7 +179,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(WATERMARK, &self.watermark)?;
+        reached::save(state, self.watermark)?;
         for entry in self.table.iter().chain(self.ending.iter().flatten()) {
             state.put(entry.hash, &(&entry.key, &entry.state))?;
         }
@@ -189,7 +187,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> Operator for Coun
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.watermark = state.least_piece()?.unwrap_or(Timestamp::MIN);
+        self.watermark = reached::restored(state)?;
         for value in state.values::<(K, Begun<A::State>)>() {
             let (key, mut state) = value?;
             let hash = KeyHash::of(&key);

@@ -14,12 +14,10 @@ use millstream_engine::why::{Explanation, Until, Wait};
 use crate::aggregate::Aggregate;
 use crate::keyed::Key;
 use crate::late::{put_late, set_aside};
+use crate::reached;
 use crate::window::sliced::fold::{Fold, Slices};
 use crate::window::sliced::live::{LiveSlices, Place};
 use crate::window::{Pane, Sliding, WindowResult};
-
-/// The piece of saved state that says which windows were closed.
-const CLOSED: &str = "closed";
 
 pub(super) struct SlicedAggregate<K, T, A: Aggregate<T>, F> {
     live: LiveSlices<K, A::State, F>,
@@ -111,7 +109,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
     }
 
     fn snapshot(&mut self, state: &mut StateWriter) -> Result<()> {
-        state.put_piece(CLOSED, &self.closed)?;
+        reached::save(state, self.closed)?;
         self.live.save(|due, entry| {
             let (slices, fold, ()) = entry.state.settled();
             state.put(entry.hash, &(due, &entry.key, slices, fold))
@@ -119,7 +117,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T>, F: Fold<T, A>> Operator
     }
 
     fn restore(&mut self, state: &StateReader) -> Result<()> {
-        self.closed = state.least_piece()?.unwrap_or(Timestamp::MIN);
+        self.closed = reached::restored(state)?;
         self.live.come_to(self.closed);
         for value in state.values::<(i64, K, Slices<A::State>, F)>() {
             let (due, key, slices, fold) = value?;
