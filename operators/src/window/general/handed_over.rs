@@ -22,16 +22,6 @@ pub(in crate::window) struct HandedOver<S> {
 }
 
 impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K, T, A> {
-    /// Takes over a window that ends now: [`end_until`](Self::end_until) gives it its turn.
-    pub(in crate::window) fn hand_over(
-        &mut self,
-        hash: KeyHash,
-        key: &K,
-        handed: HandedOver<A::State>,
-    ) {
-        self.put(hash, key, handed);
-    }
-
     /// Lets a window speak that has not ended. Of its state nothing is kept.
     pub(in crate::window) fn say_early(
         &mut self,
@@ -40,7 +30,7 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         handed: HandedOver<A::State>,
         out: &mut Outbox,
     ) -> Result<()> {
-        let id = self.put(hash, key, handed);
+        let id = self.hand_over(hash, key, handed);
         self.say(id, Timing::Early, false, out)?;
         if let Some(slot) = self.slots.get_mut(id) {
             slot.kept.state = None;
@@ -48,7 +38,13 @@ impl<K: Key, T: Send + 'static, A: Aggregate<T, State: Clone>> GeneralWindows<K,
         Ok(())
     }
 
-    fn put(&mut self, hash: KeyHash, key: &K, handed: HandedOver<A::State>) -> u32 {
+    /// Takes over a window; when it ends now, [`end_until`](Self::end_until) gives it its turn.
+    pub(in crate::window) fn hand_over(
+        &mut self,
+        hash: KeyHash,
+        key: &K,
+        handed: HandedOver<A::State>,
+    ) -> u32 {
         let window = handed.window;
         let found = self.slots.find(hash, key, window);
         let id = found.unwrap_or_else(|| {
