@@ -1,6 +1,7 @@
 //! What goes by processing time while the wall clock is set back or forth, and behind a restart under an earlier one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use millstream::operators::{Every, RateLimit, Timer, Trigger, collect_up_to};
 use millstream::prelude::*;
@@ -101,7 +102,22 @@ fn nothing_stalls_when_the_wall_clock_is_set_back_or_forth() {
     }
 }
 
-/// What waits was saved by a clock that showed an hour more than it does behind the restart.
+/// The flow as it goes on with another parallelism, stopped after so long by a clock that showed an hour more than it does
+/// behind the restart.
+fn stopped_an_hour_ahead(seed: u64, flow: &Flow, after: Duration) -> Flow {
+    let (before, then) = parallelisms(seed);
+    let first = flow.clone().with_parallelism(before);
+    let snapshot = simulate(seed, async {
+        let start = runtime::wall();
+        runtime::set_wall(start + hours(1)).unwrap();
+        let running = first.start().await.unwrap();
+        runtime::sleep(after).await;
+        running.stop_with_snapshot().await.unwrap().0
+    });
+    let rest = flow.clone().with_parallelism(then);
+    rest.from_snapshot(snapshot.unwrap())
+}
+
 #[test]
 fn behind_a_restart_under_an_earlier_clock_nothing_waits_for_longer_than_it_had_to() {
     let out = Collect::new();
@@ -119,20 +135,11 @@ fn behind_a_restart_under_an_earlier_clock_nothing_waits_for_longer_than_it_had_
             .sink("out", results.sink());
     });
     for seed in 0..30 {
-        let (before, after) = parallelisms(seed);
-        let first = flow.clone().with_parallelism(before);
-        let snapshot = simulate(seed, async {
-            let start = runtime::wall();
-            runtime::set_wall(start + hours(1)).unwrap();
-            let running = first.start().await.unwrap();
-            runtime::sleep(seconds(30)).await;
-            running.stop_with_snapshot().await.unwrap().0
-        });
+        let rest = stopped_an_hour_ahead(seed, &flow, seconds(30));
         let so_far: Vec<Told> = out.take();
         assert!(so_far.iter().all(|(step, _)| *step == "throttle"));
-        let rest = flow.clone().with_parallelism(after);
         let came = simulate(seed, async {
-            let running = rest.from_snapshot(snapshot.unwrap()).start().await.unwrap();
+            let running = rest.start().await.unwrap();
             runtime::sleep(seconds(61)).await;
             let came = out.take();
             running.handle().kill();
@@ -195,19 +202,10 @@ fn behind_a_restart_under_an_earlier_clock_windows_of_processing_time_go_on() {
             .sink("said", said.sink());
     });
     for seed in 0..30 {
-        let (before, after) = parallelisms(seed);
-        let first = flow.clone().with_parallelism(before);
-        let snapshot = simulate(seed, async {
-            let start = runtime::wall();
-            runtime::set_wall(start + hours(1)).unwrap();
-            let running = first.start().await.unwrap();
-            runtime::sleep(millis(10_550)).await;
-            running.stop_with_snapshot().await.unwrap().0
-        });
+        let rest = stopped_an_hour_ahead(seed, &flow, millis(10_550));
         let in_ten_seconds = panes.take().len();
-        let rest = flow.clone().with_parallelism(after);
         let report = simulate(seed, async {
-            let running = rest.from_snapshot(snapshot.unwrap()).start().await.unwrap();
+            let running = rest.start().await.unwrap();
             runtime::sleep(millis(10_550)).await;
             running.stop();
             running.join().await.unwrap()
